@@ -1,0 +1,331 @@
+#include "lua/scheduler.hpp"
+
+#include <fmt/format.h>
+
+#include <lua.hpp>
+
+#include "base/text.hpp"
+#include "lua/fiber.hpp"
+#include "lua/stack.hpp"
+#include "lua/trampoline.hpp"
+#include "lua/transactions.hpp"
+
+namespace moonshift::lua {
+
+namespace {
+
+std::string_view name_of(Access access) {
+  switch (access) {
+    case Access::kFind:
+      return "find";
+    case Access::kVerify:
+      return "verify";
+    case Access::kCheck:
+      return "a check";
+    case Access::kWrite:
+      break;
+  }
+  return "each";
+}
+
+bool equal_ignoring_case(std::string_view text, std::string_view lower) {
+  return std::equal(text.begin(), text.end(), lower.begin(), lower.end(),
+                    [](unsigned char a, unsigned char b) { return std::tolower(a) == b; });
+}
+
+/// Commands that EVAL lets through but that would wait on, or change, the connection all fibers share.
+bool disturbs_connection(redis::Command command) {
+  if (equal_ignoring_case(command[0], "select") || equal_ignoring_case(command[0], "blmpop") ||
+      equal_ignoring_case(command[0], "bzmpop")) {
+    return true;
+  }
+  const bool reads_stream =
+      equal_ignoring_case(command[0], "xread") || equal_ignoring_case(command[0], "xreadgroup");
+  return reads_stream && std::any_of(command.begin(), command.end(), [](std::string_view word) {
+           return equal_ignoring_case(word, "block");
+         });
+}
+
+std::vector<std::string> strings_at(lua_State* lua, int table) {
+  std::vector<std::string> numbers;
+  const int base = lua_gettop(lua);
+  const auto size = static_cast<int>(lua_objlen(lua, table));
+  luaL_checkstack(lua, size + 2, "too many arguments");
+  for (int i = 1; i <= size; ++i) lua_rawgeti(lua, table, i);
+  const auto views = command_at(lua, base + 1, base + size, numbers);
+  std::vector<std::string> strings(views.begin(), views.end());
+  lua_settop(lua, base);
+  return strings;
+}
+
+/// A list of commands, each a list of strings or numbers.
+Transactions::Writes commands_at(lua_State* lua, int table) {
+  luaL_checktype(lua, table, LUA_TTABLE);
+  Transactions::Writes commands;
+  const auto size = static_cast<int>(lua_objlen(lua, table));
+  for (int i = 1; i <= size; ++i) {
+    lua_rawgeti(lua, table, i);
+    commands.push_back(strings_at(lua, lua_gettop(lua)));
+    lua_pop(lua, 1);
+  }
+  return commands;
+}
+
+std::vector<std::string_view> views_of(const std::vector<std::string>& strings) {
+  return {strings.begin(), strings.end()};
+}
+
+/// What a fiber that asked for one reply gets: the reply, or nothing and the error's text.
+int push_answer(lua_State* lua, const redis::Reply& reply) {
+  if (!reply.is_error()) {
+    push(lua, reply);
+    return 1;
+  }
+  lua_pushnil(lua);
+  push(lua, std::string_view(reply.text));
+  return 2;
+}
+
+}  // namespace
+
+/// The functions of `host`. The scheduler is their upvalue. Where one would have to wait but cannot
+/// suspend its fiber (inside a callback of table.sort or string.gsub, or in a coroutine of the script's
+/// own), it waits for its own reply, and the other fibers' replies are kept for later.
+struct Scheduler::Bindings {
+  static Scheduler& scheduler(lua_State* lua) {
+    return *static_cast<Scheduler*>(lua_touserdata(lua, lua_upvalueindex(1)));
+  }
+
+  static int send(lua_State* lua) {
+    Scheduler& self = scheduler(lua);
+    std::vector<std::string> numbers;
+    std::vector<std::string_view> command;
+    try {
+      command = command_at(lua, 1, lua_gettop(lua), numbers);
+      self.refuse_forbidden(command);
+    } catch (const ScriptError& error) {
+      // Returned, not raised: the caller knows at which line of the author's it belongs.
+      return push_answer(lua, redis::Reply::error(error.what()));
+    }
+    if (!self.can_suspend(lua)) return push_answer(lua, self.connection_.call(command));
+    self.current_->awaited = 1;
+    self.current_->wants_list = false;
+    self.connection_.submit(command, *self.current_);
+    return -1;
+  }
+
+  static int send_all(lua_State* lua) {
+    Scheduler& self = scheduler(lua);
+    const auto commands = commands_at(lua, 1);
+    for (const auto& command : commands) self.refuse_forbidden(views_of(command));
+    if (commands.empty() || !self.can_suspend(lua)) {
+      redis::Reply list{redis::Reply::Type::kArray, 0, "", {}};
+      for (const auto& command : commands) {
+        list.elements.push_back(self.connection_.call(views_of(command)));
+      }
+      push(lua, list);
+      return 1;
+    }
+    self.current_->awaited = commands.size();
+    self.current_->wants_list = true;
+    for (const auto& command : commands) {
+      self.connection_.submit(views_of(command), *self.current_);
+    }
+    return -1;
+  }
+
+  static int hand_out(lua_State* lua) {
+    Scheduler& self = scheduler(lua);
+    auto& outlet = *static_cast<Outlet*>(lua_touserdata(lua, lua_upvalueindex(2)));
+    std::vector<std::string> numbers;
+    const auto views = command_at(lua, 1, lua_gettop(lua), numbers);
+    outlet.take(std::vector<std::string>(views.begin(), views.end()));
+    if (!outlet.full()) return 0;
+    if (self.can_suspend(lua)) {
+      self.waiting_for_room_.emplace_back(self.current_, &outlet);
+      return -1;
+    }
+    Fiber* caller = self.current_;
+    while (outlet.full()) self.step(base::kNever);
+    self.current_ = caller;
+    return 0;
+  }
+
+  static int begin(lua_State* lua) {
+    Scheduler& self = scheduler(lua);
+    if (!self.can_suspend(lua)) {
+      throw ScriptError(
+          "atomically cannot be used in a callback of table.sort or string.gsub, or in a coroutine");
+    }
+    return self.transactions_->begin(*self.current_, lua_toboolean(lua, 1) != 0) ? 0 : -1;
+  }
+
+  static int commit(lua_State* lua) {
+    Scheduler& self = scheduler(lua);
+    self.transactions_->commit(*self.current_, commands_at(lua, 1));
+    return -1;
+  }
+
+  static int leave(lua_State* lua) {
+    Scheduler& self = scheduler(lua);
+    self.transactions_->leave(*self.current_);
+    return 0;
+  }
+};
+
+namespace {
+
+void add_to_host(lua_State* lua, const char* name, lua_CFunction function, Scheduler* scheduler,
+                 Outlet* outlet) {
+  lua_pushlightuserdata(lua, scheduler);
+  lua_pushlightuserdata(lua, outlet);
+  lua_pushcclosure(lua, function, 2);
+  lua_setfield(lua, -2, name);
+}
+
+}  // namespace
+
+Scheduler::Scheduler(State& state, redis::Connection& connection,
+                     const redis::CommandTable& commands, const Options& options)
+    : state_(state),
+      connection_(connection),
+      commands_(commands),
+      transactions_(std::make_unique<Transactions>(connection, options.batch_time)) {
+  lua_State* lua = state_.raw();
+  state_.push_host();
+  add_to_host(lua, "send", trampoline<Bindings::send>, this, nullptr);
+  add_to_host(lua, "send_all", trampoline<Bindings::send_all>, this, nullptr);
+  add_to_host(lua, "begin", trampoline<Bindings::begin>, this, nullptr);
+  add_to_host(lua, "commit", trampoline<Bindings::commit>, this, nullptr);
+  add_to_host(lua, "leave", trampoline<Bindings::leave>, this, nullptr);
+  lua_pop(lua, 1);
+}
+
+Scheduler::~Scheduler() {
+  if (alive_ > 0) connection_.abandon();
+  for (const auto& fiber : fibers_) luaL_unref(state_.raw(), LUA_REGISTRYINDEX, fiber->reference);
+}
+
+void Scheduler::define_outlet(const std::string& name, Outlet& outlet) {
+  state_.push_host();
+  add_to_host(state_.raw(), name.c_str(), trampoline<Bindings::hand_out>, this, &outlet);
+  lua_pop(state_.raw(), 1);
+}
+
+Fiber& Scheduler::acquire() {
+  if (free_.empty()) {
+    lua_State* thread = lua_newthread(state_.raw());
+    fibers_.push_back(
+        std::make_unique<Fiber>(*this, thread, luaL_ref(state_.raw(), LUA_REGISTRYINDEX)));
+    free_.push_back(fibers_.back().get());
+  }
+  Fiber* fiber = free_.back();
+  free_.pop_back();
+  return *fiber;
+}
+
+void Scheduler::start(const Function& function, Access access, std::vector<std::string> arguments,
+                      FiberOwner& owner) {
+  Fiber& fiber = acquire();
+  fiber.owner = &owner;
+  fiber.access = access;
+  fiber.arguments = std::move(arguments);
+  ++alive_;
+  lua_rawgeti(fiber.thread, LUA_REGISTRYINDEX, function.reference());
+  luaL_checkstack(fiber.thread, static_cast<int>(fiber.arguments.size()), "too many arguments");
+  for (const std::string& argument : fiber.arguments) push(fiber.thread, std::string_view(argument));
+  resume(fiber, static_cast<int>(fiber.arguments.size()));
+}
+
+void Scheduler::resume(Fiber& fiber, int arguments) {
+  Fiber* outer = std::exchange(current_, &fiber);
+  const State::Ended ended = state_.resume(fiber.thread, arguments);
+  current_ = outer;
+  if (ended != State::Ended::kYielded) finish(fiber, ended);
+}
+
+void Scheduler::finish(Fiber& fiber, State::Ended ended) {
+  FiberEnd end;
+  lua_State* thread = fiber.thread;
+  if (ended == State::Ended::kReturned) {
+    end.first = value_at(thread, 1);
+    end.second = value_at(thread, 2);
+    lua_settop(thread, 0);
+  } else {
+    end.how = ended == State::Ended::kKilled ? FiberEnd::How::kKilled : FiberEnd::How::kFailed;
+    end.error = lua_isstring(thread, -1) ? std::string(string_at(thread, -1))
+                                         : fmt::format("error object is a {}", luaL_typename(thread, -1));
+    luaL_traceback(state_.raw(), thread, nullptr, 0);
+    end.traceback = string_at(state_.raw(), -1);
+    lua_pop(state_.raw(), 1);
+  }
+  transactions_->leave(fiber);
+  --alive_;
+  FiberOwner& owner = *fiber.owner;
+  const auto arguments = std::move(fiber.arguments);
+  if (ended == State::Ended::kReturned) {
+    free_.push_back(&fiber);
+  } else {
+    // Lua cannot resume a coroutine that failed.
+    luaL_unref(state_.raw(), LUA_REGISTRYINDEX, fiber.reference);
+    std::erase_if(fibers_, [&](const auto& entry) { return entry.get() == &fiber; });
+  }
+  owner.on_end(arguments, std::move(end));
+}
+
+void Scheduler::resume_ready() {
+  std::deque<std::pair<Fiber*, Outlet*>> still_waiting;
+  while (!waiting_for_room_.empty()) {
+    const auto [fiber, outlet] = waiting_for_room_.front();
+    waiting_for_room_.pop_front();
+    if (outlet->full()) {
+      still_waiting.emplace_back(fiber, outlet);
+    } else {
+      resume(*fiber, 0);
+    }
+  }
+  waiting_for_room_.insert(waiting_for_room_.end(), still_waiting.begin(), still_waiting.end());
+  while (!ready_.empty()) {
+    Fiber& fiber = *ready_.front();
+    ready_.pop_front();
+    const auto replies = std::exchange(fiber.replies, {});
+    int results = 0;
+    if (fiber.wants_list) {
+      redis::Reply list{redis::Reply::Type::kArray, 0, "", replies};
+      push(fiber.thread, list);
+      results = 1;
+    } else {
+      results = push_answer(fiber.thread, replies.front());
+    }
+    fiber.wants_list = false;
+    resume(fiber, results);
+  }
+}
+
+void Scheduler::step(base::SteadyTime deadline) {
+  resume_ready();
+  if (connection_.commands_in_flight() > 0) connection_.step(deadline);
+}
+
+bool Scheduler::can_suspend(lua_State* lua) const {
+  return current_ != nullptr && lua == current_->thread && lua_isyieldable(lua) != 0;
+}
+
+void Scheduler::refuse_forbidden(redis::Command command) const {
+  const std::string verb = base::printable(command[0], 40);
+  if (commands_.refused_in_scripts(command) || disturbs_connection(command)) {
+    // `atomically` itself watches; a script could not.
+    const bool own_watch = current_ != nullptr && current_->in_transaction && verb == "WATCH";
+    if (!own_watch) throw ScriptError(fmt::format("{} is not allowed in a script", verb));
+  }
+  if (current_ == nullptr) return;
+  if (current_->access != Access::kWrite && !commands_.only_reads(command)) {
+    throw ScriptError(fmt::format("{} may only read, and {} writes", name_of(current_->access), verb));
+  }
+  if (current_->in_transaction && verb != "WATCH" && !commands_.only_reads(command)) {
+    throw ScriptError(fmt::format(
+        "inside atomically {} must be given to `write`, which does it together with the others", verb));
+  }
+}
+
+}  // namespace moonshift::lua

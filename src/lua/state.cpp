@@ -1,0 +1,193 @@
+#include "lua/state.hpp"
+
+#include <cstdlib>
+#include <lua.hpp>
+
+#include "base/error.hpp"
+#include "base/interrupt.hpp"
+#include "lua/sandbox.hpp"
+#include "lua/script_error.hpp"
+#include "lua/stack.hpp"
+#include "lua/trampoline.hpp"
+
+namespace moonshift::lua {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+/// Every so many instructions the deadline is looked at: well under a millisecond.
+constexpr int kCheckInterval = 10'000;
+
+/// After a signal, a piece of script that does not come to its end within this is stopped.
+constexpr auto kSignalGrace = std::chrono::seconds(2);
+
+const char kStateKey = 0;  ///< its address is the registry key of the State itself
+const char kHostKey = 0;
+
+int call_native(lua_State* lua) {
+  const auto* native = static_cast<const Native*>(lua_touserdata(lua, lua_upvalueindex(1)));
+  Values arguments;
+  for (int index = 1; index <= lua_gettop(lua); ++index) arguments.push_back(value_at(lua, index));
+  push(lua, (*native)(arguments));
+  return 1;
+}
+
+/// host.compile(source, chunk_name): a function, or nothing and the error.
+int compile(lua_State* lua) {
+  const std::string_view source = string_at(lua, 1);
+  if (luaL_loadbufferx(lua, source.data(), source.size(), lua_tostring(lua, 2), "t") == 0) return 1;
+  lua_pushnil(lua);
+  lua_insert(lua, -2);
+  return 2;
+}
+
+int traceback_of(lua_State* lua) {
+  luaL_traceback(lua, lua, lua_tostring(lua, 1), 1);
+  return 1;
+}
+
+[[noreturn]] int panic(lua_State* lua) {
+  throw ScriptError(lua_isstring(lua, -1) ? lua_tostring(lua, -1) : "Lua failed without a message");
+}
+
+}  // namespace
+
+Function::~Function() {
+  if (state_ != nullptr) luaL_unref(state_->lua_, LUA_REGISTRYINDEX, reference_);
+}
+
+State::State(const StateLimits& limits)
+    : allocator_{static_cast<std::size_t>(limits.memory.count)}, deadline_(limits.deadline) {
+  lua_ = lua_newstate(allocate, &allocator_);
+  if (lua_ == nullptr) throw ScriptError("LuaJIT could not be started");
+  lua_atpanic(lua_, panic);
+  luaJIT_setmode(lua_, 0, LUAJIT_MODE_ENGINE | LUAJIT_MODE_OFF);
+  lua_pushlightuserdata(lua_, const_cast<char*>(&kStateKey));
+  lua_pushlightuserdata(lua_, this);
+  lua_rawset(lua_, LUA_REGISTRYINDEX);
+  open_sandbox(lua_);
+  lua_pushlightuserdata(lua_, const_cast<char*>(&kHostKey));
+  lua_newtable(lua_);
+  lua_pushcfunction(lua_, trampoline<compile>);
+  lua_setfield(lua_, -2, "compile");
+  lua_rawset(lua_, LUA_REGISTRYINDEX);
+  arm(kCheckInterval);
+}
+
+State::~State() { lua_close(lua_); }
+
+State& State::of(lua_State* lua) {
+  lua_pushlightuserdata(lua, const_cast<char*>(&kStateKey));
+  lua_rawget(lua, LUA_REGISTRYINDEX);
+  auto* state = static_cast<State*>(lua_touserdata(lua, -1));
+  lua_pop(lua, 1);
+  return *state;
+}
+
+void State::push_host() const {
+  lua_pushlightuserdata(lua_, const_cast<char*>(&kHostKey));
+  lua_rawget(lua_, LUA_REGISTRYINDEX);
+}
+
+void* State::allocate(void* allocator, void* block, std::size_t old_size, std::size_t new_size) {
+  auto& self = *static_cast<Allocator*>(allocator);
+  if (new_size == 0) {
+    self.used -= old_size;
+    std::free(block);
+    return nullptr;
+  }
+  const std::size_t used = self.used - (block == nullptr ? 0 : old_size) + new_size;
+  if (used > self.limit) return nullptr;
+  void* moved = std::realloc(block, new_size);
+  if (moved != nullptr) self.used = used;
+  return moved;
+}
+
+void State::arm(int instructions) { lua_sethook(lua_, on_count, LUA_MASKCOUNT, instructions); }
+
+bool State::must_stop() const {
+  const auto now = Clock::now();
+  return now >= deadline_ || (base::Interrupt::signal() != 0 && now - resumed_ > kSignalGrace);
+}
+
+void State::on_count(lua_State* lua, lua_Debug*) {
+  State& self = State::of(lua);
+  if (!self.killed_ && !self.must_stop()) return;
+  self.killed_ = true;
+  // From now on at every instruction: a pcall() in the script cannot outlive it.
+  self.arm(1);
+  luaL_error(lua, "stopped: the run is over");
+}
+
+State::Ended State::resume(lua_State* thread, int arguments) {
+  const auto outer = resumed_;  // a fiber may start another one
+  resumed_ = Clock::now();
+  const int status = lua_resume(thread, arguments);
+  resumed_ = outer;
+  const bool killed = std::exchange(killed_, false);
+  if (killed) arm(kCheckInterval);
+  rethrow_saved();
+  if (killed) return Ended::kKilled;
+  return status == 0 ? Ended::kReturned : status == LUA_YIELD ? Ended::kYielded : Ended::kFailed;
+}
+
+void State::rethrow_saved() {
+  if (exception_) std::rethrow_exception(std::exchange(exception_, nullptr));
+}
+
+void State::define(const std::string& name, Native native) {
+  natives_.push_back(std::make_unique<Native>(std::move(native)));
+  push_host();
+  lua_pushlightuserdata(lua_, natives_.back().get());
+  lua_pushcclosure(lua_, trampoline<call_native>, 1);
+  lua_setfield(lua_, -2, name.c_str());
+  lua_pop(lua_, 1);
+}
+
+void State::run_module(std::string_view source, const std::string& chunk_name) {
+  if (luaL_loadbufferx(lua_, source.data(), source.size(), chunk_name.c_str(), "t") != 0) {
+    const ScriptError error(std::string(string_at(lua_, -1)));
+    lua_pop(lua_, 1);
+    throw error;
+  }
+  push_host();
+  if (lua_pcall(lua_, 1, 1, 0) != 0) {
+    const ScriptError error(std::string(string_at(lua_, -1)));
+    lua_pop(lua_, 1);
+    throw error;
+  }
+  module_ = luaL_ref(lua_, LUA_REGISTRYINDEX);
+  seal_globals(lua_);
+}
+
+Function State::function(const std::string& name) {
+  lua_rawgeti(lua_, LUA_REGISTRYINDEX, module_);
+  lua_getfield(lua_, -1, name.c_str());
+  Function found(*this, luaL_ref(lua_, LUA_REGISTRYINDEX));
+  lua_pop(lua_, 1);
+  return found;
+}
+
+Value State::call(const Function& function, const Values& arguments) {
+  resumed_ = Clock::now();
+  lua_pushcfunction(lua_, traceback_of);
+  lua_rawgeti(lua_, LUA_REGISTRYINDEX, function.reference());
+  for (const Value& argument : arguments) push(lua_, argument);
+  const int status = lua_pcall(lua_, static_cast<int>(arguments.size()), 1, -2 - static_cast<int>(arguments.size()));
+  const bool killed = std::exchange(killed_, false);
+  if (killed) arm(kCheckInterval);
+  if (status != 0) {
+    const std::string text(string_at(lua_, -1));
+    lua_pop(lua_, 2);
+    rethrow_saved();
+    if (killed) throw base::Aborted(base::Aborted::Reason::kDeadline, text.substr(0, text.find('\n')));
+    const auto end = text.find("\nstack traceback:");
+    throw ScriptError(text.substr(0, end), end == std::string::npos ? "" : text.substr(end + 1));
+  }
+  Value result = value_at(lua_, lua_gettop(lua_));
+  lua_pop(lua_, 2);
+  return result;
+}
+
+}  // namespace moonshift::lua

@@ -1,0 +1,151 @@
+#include "lua/transactions.hpp"
+
+#include <algorithm>
+
+namespace moonshift::lua {
+
+namespace {
+
+using redis::Reply;
+using Clock = std::chrono::steady_clock;
+
+/// For replies that tell nothing: to UNWATCH.
+struct Ignored : redis::ReplyHandler {
+  void on_reply(Reply) override {}
+};
+
+Ignored ignored;
+
+}  // namespace
+
+/// One MULTI ... EXEC under way.
+class Transactions::Execution : public redis::ReplyHandler {
+ public:
+  Execution(Transactions& transactions, std::vector<Member> members)
+      : transactions_(transactions), members_(std::move(members)) {}
+
+  void submit(redis::Connection& connection) {
+    connection.submit(std::vector<std::string_view>{"MULTI"}, *this);
+    for (const Member& member : members_) {
+      for (const auto& write : member.writes) {
+        connection.submit(std::vector<std::string_view>(write.begin(), write.end()), *this);
+      }
+      awaited_ += member.writes.size();
+    }
+    connection.submit(std::vector<std::string_view>{"EXEC"}, *this);
+    awaited_ += 2;
+  }
+
+  void on_reply(Reply reply) override {
+    if (--awaited_ > 0) {
+      if (reply.is_error() && refusal_.empty()) refusal_ = std::move(reply.text);
+      return;
+    }
+    answer_members(std::move(reply));
+    transactions_.finished(*this);  // destroys this
+  }
+
+  std::size_t items() const { return members_.size(); }
+  base::Duration age() const {
+    return std::chrono::duration_cast<base::Duration>(Clock::now() - begun_);
+  }
+
+ private:
+  void answer_members(Reply exec) {
+    std::size_t next = 0;
+    for (Member& member : members_) {
+      if (exec.type == Reply::Type::kArray) {
+        Reply own{Reply::Type::kArray, 0, "", {}};
+        for (std::size_t i = 0; i < member.writes.size(); ++i) {
+          own.elements.push_back(std::move(exec.elements.at(next++)));
+        }
+        member.fiber->answer(std::move(own));
+      } else if (exec.is_error() && members_.size() == 1) {
+        member.fiber->answer(Reply::error(refusal_.empty() ? exec.text : refusal_));
+      } else {
+        // A watched key changed, or one member's command was refused: alone, each will know.
+        member.fiber->answer(Reply{});
+      }
+    }
+  }
+
+  Transactions& transactions_;
+  std::vector<Member> members_;
+  std::size_t awaited_ = 0;
+  std::string refusal_;
+  Clock::time_point begun_ = Clock::now();
+};
+
+Transactions::Transactions(redis::Connection& connection, base::Duration batch_time)
+    : connection_(connection), pacer_(batch_time) {}
+
+Transactions::~Transactions() = default;
+
+bool Transactions::begin(Fiber& fiber, bool alone) {
+  if (fiber.in_transaction) leave(fiber);
+  if (!waiting_.empty() || !has_room(alone)) {
+    waiting_.push_back({&fiber, alone});
+    return false;
+  }
+  join(fiber, alone);
+  return true;
+}
+
+bool Transactions::has_room(bool alone) const {
+  if (group_.joined == 0) return true;
+  return !alone && !group_.alone && !group_.closed && group_.joined < pacer_.size();
+}
+
+void Transactions::join(Fiber& fiber, bool alone) {
+  fiber.in_transaction = true;
+  group_.alone = alone;
+  ++group_.joined;
+  ++group_.undecided;
+}
+
+void Transactions::commit(Fiber& fiber, Writes writes) {
+  fiber.in_transaction = false;
+  group_.closed = true;
+  group_.committed.push_back({&fiber, std::move(writes)});
+  --group_.undecided;
+  decide();
+}
+
+void Transactions::leave(Fiber& fiber) {
+  if (!fiber.in_transaction) return;
+  fiber.in_transaction = false;
+  --group_.undecided;
+  decide();
+}
+
+void Transactions::decide() {
+  if (group_.undecided > 0) return;
+  if (group_.committed.empty()) {
+    connection_.submit(std::vector<std::string_view>{"UNWATCH"}, ignored);
+  } else {
+    execute();
+  }
+  group_ = Group{};
+  admit();
+}
+
+void Transactions::execute() {
+  executions_.push_back(std::make_unique<Execution>(*this, std::move(group_.committed)));
+  executions_.back()->submit(connection_);
+}
+
+void Transactions::admit() {
+  while (!waiting_.empty() && has_room(waiting_.front().alone)) {
+    const Waiting next = waiting_.front();
+    waiting_.pop_front();
+    join(*next.fiber, next.alone);
+    next.fiber->answer(Reply{Reply::Type::kStatus, 0, "OK", {}});
+  }
+}
+
+void Transactions::finished(Execution& execution) {
+  pacer_.observe(execution.items(), execution.age());
+  executions_.remove_if([&](const auto& entry) { return entry.get() == &execution; });
+}
+
+}  // namespace moonshift::lua

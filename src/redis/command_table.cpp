@@ -1,0 +1,78 @@
+#include "redis/command_table.hpp"
+
+#include <algorithm>
+#include <array>
+
+namespace moonshift::redis {
+
+namespace {
+
+/// Commands that tell about the server and change nothing, though they have no `readonly` flag.
+constexpr std::array<std::string_view, 36> kInformational{
+    "acl|cat",      "acl|dryrun",    "acl|list",       "acl|whoami",     "client|getname",
+    "client|id",    "client|info",   "client|list",    "cluster|info",   "cluster|myid",
+    "cluster|nodes", "cluster|shards", "cluster|slots", "command",        "command|count",
+    "command|info", "config|get",    "echo",           "info",           "lastsave",
+    "latency|doctor", "latency|history", "latency|latest", "memory|doctor", "memory|stats",
+    "module|list",  "ping",          "pubsub|channels", "pubsub|numpat", "pubsub|numsub",
+    "role",         "script|exists", "slowlog|get",    "slowlog|len",    "time",
+    "xinfo|help"};
+
+std::string lower_case(std::string_view text) {
+  std::string lower(text);
+  std::transform(lower.begin(), lower.end(), lower.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return lower;
+}
+
+bool has_flag(const Reply& flags, std::string_view name) {
+  return std::any_of(flags.elements.begin(), flags.elements.end(),
+                     [&](const Reply& flag) { return flag.text == name; });
+}
+
+bool is_informational(std::string_view name) {
+  return std::find(kInformational.begin(), kInformational.end(), name) != kInformational.end();
+}
+
+/// `xinfo|stream` for XINFO STREAM: what COMMAND calls a subcommand.
+std::string part_name(Command command) {
+  if (command.size() < 2) return lower_case(command[0]);
+  return lower_case(command[0]) + "|" + lower_case(command[1].substr(0, 32));
+}
+
+}  // namespace
+
+CommandTable CommandTable::read(Connection& connection) {
+  CommandTable table;
+  for (const Reply& entry : connection.expect({"COMMAND"}).elements) table.add(entry);
+  return table;
+}
+
+void CommandTable::add(const Reply& entry) {
+  // name, arity, flags, three key positions, ACL categories, tips, key specifications, subcommands
+  constexpr std::size_t kFlags = 2, kSubcommands = 9;
+  if (entry.elements.size() <= kFlags) return;
+  const Reply& flags = entry.elements[kFlags];
+  flags_[lower_case(entry.elements[0].text)] = {has_flag(flags, "readonly"), has_flag(flags, "noscript")};
+  if (entry.elements.size() <= kSubcommands) return;
+  for (const Reply& part : entry.elements[kSubcommands].elements) add(part);
+}
+
+bool CommandTable::only_reads(Command command) const {
+  if (is_informational(lower_case(command[0])) || is_informational(part_name(command))) return true;
+  const Flags* flags = find(command);
+  return flags != nullptr && flags->readonly;
+}
+
+bool CommandTable::refused_in_scripts(Command command) const {
+  const Flags* flags = find(command);
+  return flags != nullptr && flags->noscript;
+}
+
+const CommandTable::Flags* CommandTable::find(Command command) const {
+  auto found = flags_.find(part_name(command));
+  if (found == flags_.end()) found = flags_.find(lower_case(command[0]));
+  return found == flags_.end() ? nullptr : &found->second;
+}
+
+}  // namespace moonshift::redis

@@ -1,0 +1,196 @@
+#include "redis/connection.hpp"
+
+#include <fmt/format.h>
+#include <poll.h>
+
+#include <array>
+#include <charconv>
+#include <optional>
+
+#include "base/error.hpp"
+#include "base/interrupt.hpp"
+#include "base/log.hpp"
+#include "redis/error.hpp"
+
+namespace moonshift::redis {
+
+namespace {
+
+using base::SteadyTime;
+using Clock = std::chrono::steady_clock;
+
+Transport open_transport(const Url& url, const ConnectionOptions& options) {
+  const SteadyTime deadline = std::min(options.deadline, Clock::now() + options.connect_timeout);
+  switch (url.scheme) {
+    case Url::Scheme::kTcp:
+      return Transport::connect(url.hosts.front(), deadline);
+    case Url::Scheme::kUnix:
+      return Transport::connect(url.path, deadline);
+    default:
+      throw base::ConfigError(
+          fmt::format("{}: this version connects redis://, unix:// and scratch: only", url.to_string()));
+  }
+}
+
+void append_number(std::string& output, char kind, std::size_t number) {
+  std::array<char, 24> digits;
+  const auto end = std::to_chars(digits.begin(), digits.end(), number).ptr;
+  output += kind;
+  output.append(digits.begin(), end);
+  output += "\r\n";
+}
+
+/// https://redis.io/docs/latest/develop/reference/protocol-spec: an array of bulk strings.
+void append_command(std::string& output, Command command) {
+  append_number(output, '*', command.size());
+  for (const std::string_view argument : command) {
+    append_number(output, '$', argument.size());
+    output += argument;
+    output += "\r\n";
+  }
+}
+
+struct ReplySlot : ReplyHandler {
+  std::optional<Reply> reply;
+  void on_reply(Reply came) override { reply = std::move(came); }
+};
+
+}  // namespace
+
+Connection::Connection(const Url& url, const ConnectionOptions& options)
+    : options_(options), transport_(open_transport(url, options)), reader_(options.reply_limit) {
+  authenticate(url);
+  wait_while_loading();
+  select(url.database);
+  call({"CLIENT", "SETNAME", "moonshift"});  // for CLIENT LIST; an ACL may forbid it, and that is fine
+}
+
+void Connection::submit(Command command, ReplyHandler& handler) {
+  if (failed_) throw_system_error(EPIPE, where());
+  const std::size_t before = output_.size();
+  append_command(output_, command);
+  const std::size_t bytes = output_.size() - before;
+  pending_.push_back({&handler, Clock::now(), bytes, std::string(command.front().substr(0, 15))});
+  bytes_in_flight_ += bytes;
+  ++totals_.commands;
+}
+
+bool Connection::step(SteadyTime deadline) {
+  try {
+    return exchange(deadline);
+  } catch (...) {
+    abandon();
+    throw;
+  }
+}
+
+void Connection::abandon() {
+  failed_ = true;
+  pending_.clear();
+  bytes_in_flight_ = 0;
+}
+
+bool Connection::exchange(SteadyTime deadline) {
+  write_queued();
+  if (pending_.empty()) return false;
+  const SteadyTime patience =
+      std::min({deadline, pending_.front().submitted + options_.command_timeout});
+  const bool unwritten = written_ < output_.size();
+  if (!transport_.wait(unwritten, patience)) {
+    check_command_timeout();
+    return false;
+  }
+  write_queued();
+  return deliver();
+}
+
+void Connection::write_queued() {
+  if (written_ == output_.size()) return;
+  const std::size_t count = transport_.write(std::span(output_).subspan(written_));
+  written_ += count;
+  totals_.sent.count += static_cast<std::int64_t>(count);
+  if (count > 0) ++totals_.writes;
+  if (written_ == output_.size()) {
+    output_.clear();
+    written_ = 0;
+  }
+}
+
+bool Connection::deliver() {
+  std::array<char, 64 * 1024> buffer;
+  const std::size_t count = transport_.read(buffer);
+  totals_.received.count += static_cast<std::int64_t>(count);
+  reader_.feed(std::span(buffer).first(count));
+  bool delivered = false;
+  while (auto reply = reader_.next()) {
+    if (pending_.empty()) {
+      throw RedisError(RedisError::Kind::kProtocol,
+                       fmt::format("{}: a reply came that nobody had asked for", where()));
+    }
+    const Pending waiting = std::move(pending_.front());
+    pending_.pop_front();
+    bytes_in_flight_ -= waiting.bytes;
+    waiting.handler->on_reply(std::move(*reply));
+    delivered = true;
+  }
+  return delivered;
+}
+
+void Connection::check_command_timeout() const {
+  const Pending& oldest = pending_.front();
+  if (Clock::now() < oldest.submitted + options_.command_timeout) return;
+  throw RedisError(RedisError::Kind::kTimedOut,
+                   fmt::format("{}: no reply to {} within {}", where(), oldest.verb,
+                               base::format_duration(options_.command_timeout)));
+}
+
+Reply Connection::call(Command command) {
+  ReplySlot slot;
+  submit(command, slot);
+  while (!slot.reply) step(base::kNever);
+  return std::move(*slot.reply);
+}
+
+Reply Connection::expect(std::initializer_list<std::string_view> command) {
+  Reply reply = call(command);
+  if (reply.is_error()) throw_error_reply(reply.text, where());
+  return reply;
+}
+
+void Connection::authenticate(const Url& url) {
+  if (url.password.empty()) return;
+  const std::string& password = url.password.reveal();
+  if (url.user.empty()) {
+    expect({"AUTH", password});
+  } else {
+    expect({"AUTH", url.user, password});
+  }
+}
+
+void Connection::wait_while_loading() {
+  const SteadyTime until = std::min(options_.deadline, Clock::now() + options_.loading_timeout);
+  for (bool told = false;; told = true) {
+    const Reply reply = call({"PING"});
+    if (!reply.is_error()) return;
+    const bool loading = kind_of(reply.text) == RedisError::Kind::kLoading;
+    if (!loading || Clock::now() >= until) throw_error_reply(reply.text, where());
+    if (base::Interrupt::signal() != 0) {
+      throw base::Aborted(base::Aborted::Reason::kSignal, "interrupted while Redis was loading");
+    }
+    if (!told) base::log_info("{}: is loading its dataset; waiting", where());
+    transport_.wait(false, Clock::now() + std::chrono::milliseconds(50));
+  }
+}
+
+void Connection::select(int database) {
+  if (database == 0) return;
+  const Reply reply = call({"SELECT", std::to_string(database)});
+  if (!reply.is_error()) return;
+  if (reply.text.find("out of range") != std::string::npos) {
+    throw base::ConfigError(fmt::format("{}: there is no database {}: CONFIG GET databases tells how many",
+                                        where(), database));
+  }
+  throw_error_reply(reply.text, where());
+}
+
+}  // namespace moonshift::redis

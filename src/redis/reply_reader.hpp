@@ -1,0 +1,40 @@
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <span>
+
+#include "base/bytes.hpp"
+#include "redis/reply.hpp"
+
+struct redisReader;
+
+namespace moonshift::redis {
+
+/// Turns bytes into replies, by hiredis's reader (hiredis read.h).
+///
+/// Memory is bounded by `limit`: an array that grows beyond it is read to its end but not kept, and
+/// arrives as an error reply; a single string beyond it is a RedisError{kProtocol}.
+class ReplyReader {
+ public:
+  explicit ReplyReader(base::Bytes limit);
+  ~ReplyReader();
+  ReplyReader(ReplyReader&&) noexcept;
+
+  void feed(std::span<const char> bytes);
+
+  /// The next complete reply. Throws RedisError{kProtocol} if what came is no RESP.
+  std::optional<Reply> next();
+
+ private:
+  struct Builder;
+  struct ReaderDeleter {
+    void operator()(redisReader* reader) const;
+  };
+
+  std::unique_ptr<Builder> builder_;  // hiredis holds its address
+  std::unique_ptr<redisReader, ReaderDeleter> reader_;
+};
+
+}  // namespace moonshift::redis

@@ -26,7 +26,7 @@ ClassMatch match_class(std::string_view pattern, unsigned char c) {
       ++i;
       found = found || at(i) == c;
     } else if (i + 2 < pattern.size() && pattern[i + 1] == '-') {
-      const auto [low, high] = std::minmax(at(i), at(i + 2));
+      const auto [low, high] = std::minmax({at(i), at(i + 2)});
       found = found || (low <= c && c <= high);
       i += 2;
     } else {

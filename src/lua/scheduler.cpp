@@ -273,37 +273,36 @@ void Scheduler::finish(Fiber& fiber, State::Ended ended) {
   owner.on_end(arguments, std::move(end));
 }
 
-void Scheduler::resume_ready() {
-  std::deque<std::pair<Fiber*, Outlet*>> still_waiting;
-  while (!waiting_for_room_.empty()) {
-    const auto [fiber, outlet] = waiting_for_room_.front();
-    waiting_for_room_.pop_front();
-    if (outlet->full()) {
-      still_waiting.emplace_back(fiber, outlet);
-    } else {
-      resume(*fiber, 0);
-    }
+bool Scheduler::resume_next_ready() {
+  if (ready_.empty()) return false;
+  Fiber& fiber = *ready_.front();
+  ready_.pop_front();
+  auto replies = std::exchange(fiber.replies, {});
+  int results = 1;
+  if (std::exchange(fiber.wants_list, false)) {
+    push(fiber.thread, redis::Reply{redis::Reply::Type::kArray, 0, "", std::move(replies)});
+  } else {
+    results = push_answer(fiber.thread, replies.front());
   }
-  waiting_for_room_.insert(waiting_for_room_.end(), still_waiting.begin(), still_waiting.end());
-  while (!ready_.empty()) {
-    Fiber& fiber = *ready_.front();
-    ready_.pop_front();
-    const auto replies = std::exchange(fiber.replies, {});
-    int results = 0;
-    if (fiber.wants_list) {
-      redis::Reply list{redis::Reply::Type::kArray, 0, "", replies};
-      push(fiber.thread, list);
-      results = 1;
-    } else {
-      results = push_answer(fiber.thread, replies.front());
-    }
-    fiber.wants_list = false;
-    resume(fiber, results);
+  resume(fiber, results);
+  return true;
+}
+
+bool Scheduler::resume_next_with_room() {
+  for (auto entry = waiting_for_room_.begin(); entry != waiting_for_room_.end(); ++entry) {
+    if (entry->second->full()) continue;
+    Fiber& fiber = *entry->first;
+    waiting_for_room_.erase(entry);
+    resume(fiber, 0);
+    return true;
   }
+  return false;
 }
 
 void Scheduler::step(base::SteadyTime deadline) {
-  resume_ready();
+  // Who got a reply goes first: it may make room for those who wait for room.
+  while (resume_next_ready() || resume_next_with_room()) {
+  }
   if (connection_.commands_in_flight() > 0) connection_.step(deadline);
 }
 

@@ -80,7 +80,6 @@ class Scheduler {
   void step(base::SteadyTime deadline);
 
   std::size_t alive() const { return alive_; }
-  bool has_ready() const { return !ready_.empty(); }
 
  private:
   friend class Fiber;
@@ -89,7 +88,8 @@ class Scheduler {
 
   Fiber& acquire();
   void resume(Fiber& fiber, int arguments);
-  void resume_ready();
+  bool resume_next_ready();
+  bool resume_next_with_room();
   void finish(Fiber& fiber, State::Ended ended);
   void wake(Fiber& fiber) { ready_.push_back(&fiber); }
   bool can_suspend(lua_State* lua) const;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <poll.h>
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <optional>
@@ -60,6 +61,7 @@ struct ReplySlot : ReplyHandler {
 Connection::Connection(const Url& url, const ConnectionOptions& options)
     : options_(options), transport_(open_transport(url, options)), reader_(options.reply_limit) {
   authenticate(url);
+  if (!options_.check_ready) return;
   wait_while_loading();
   select(url.database);
   call({"CLIENT", "SETNAME", "moonshift"});  // for CLIENT LIST; an ACL may forbid it, and that is fine

@@ -23,6 +23,8 @@ struct ConnectionOptions {
   base::Duration loading_timeout = std::chrono::minutes(10);
   base::SteadyTime deadline = base::kNever;  ///< of everything; also cuts the three above
   base::Bytes reply_limit{256 << 20};        ///< see ReplyReader
+  /// Off: the connection is made even to a server that answers BUSY, and only authenticates.
+  bool check_ready = true;
 };
 
 /// A command and its arguments, as bytes.

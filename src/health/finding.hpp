@@ -1,0 +1,31 @@
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "lua/value.hpp"
+
+namespace moonshift::health {
+
+enum class Level { kOk, kWarning, kCritical };
+
+std::string_view name_of(Level level);
+
+/// One thing that a check looked at.
+struct Finding {
+  Level level = Level::kOk;
+  std::string check;  ///< the script that found it: checks/memory
+  std::string what;   ///< `memory used`
+  std::string value;  ///< as measured: `83 %`
+  std::string limit;  ///< `80 %`; empty if there is none
+  std::string hint;   ///< what to do; empty if nothing
+};
+
+/// Reads what a check returned for one finding. Throws ScriptError that says what is wrong with it.
+Finding read_finding(const std::string& check, const lua::Value& fields);
+
+/// The worst level: the verdict.
+Level verdict_of(std::span<const Finding> findings);
+
+}  // namespace moonshift::health

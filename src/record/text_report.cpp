@@ -1,0 +1,209 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/text.hpp"
+#include "record/report.hpp"
+
+namespace moonshift::record {
+
+namespace {
+
+using base::describe_bytes;
+using base::describe_duration;
+using base::ExitCode;
+
+std::string with_unit(std::int64_t count, std::string_view one, std::string_view many) {
+  return fmt::format("{} {}", with_commas(count), count == 1 ? one : many);
+}
+
+std::string value_text(const lua::Value& value) {
+  if (const auto* text = value.as<std::string>()) return base::printable(*text, 60);
+  if (const auto* number = value.as<double>()) return fmt::format("{}", *number);
+  if (const auto* flag = value.as<bool>()) return *flag ? "true" : "false";
+  std::string joined;
+  if (const auto* list = value.as<lua::Value::List>()) {
+    for (const lua::Value& element : *list) joined += (joined.empty() ? "" : ",") + value_text(element);
+  }
+  return joined;
+}
+
+std::string item_text(const task::Item& item) {
+  std::string text;
+  for (const std::string& word : item) text += (text.empty() ? "" : " ") + base::printable(word, 80);
+  return text;
+}
+
+/// `found 36: 30 removed, 6 kept, 0 failed`
+std::string tally_line(const task::RunResult& run) {
+  if (run.dry_run) return fmt::format("found {}; nothing was changed (dry run)", with_commas(run.tally.found));
+  if (run.tally.found == 0 && run.tally.failed == 0) return "nothing to do";
+  std::string line = fmt::format("found {}:", with_commas(run.tally.found));
+  for (const auto& [outcome, count] : run.tally.outcomes) {
+    line += fmt::format(" {} {},", with_commas(count), outcome);
+  }
+  if (run.tally.interrupted > 0) line += fmt::format(" {} interrupted,", with_commas(run.tally.interrupted));
+  return fmt::format("{} {} failed", line, with_commas(run.tally.failed));
+}
+
+std::string verification_line(const task::RunResult& run) {
+  const task::Verification& verification = run.verification;
+  if (!verification.done) return "not verified";
+  std::string line = verification.holds ? "verified: find emits nothing more" : "NOT verified:";
+  if (verification.holds && run.tally.outcomes.contains(task::ItemResult::kKept)) line += " but what was kept";
+  if (verification.remaining > 0) {
+    line += fmt::format(" {} there", with_unit(verification.remaining, "treated item is still", "treated items are still"));
+  }
+  if (!verification.task_says.empty()) line += " " + verification.task_says;
+  if (verification.arrived > 0) {
+    line += fmt::format("; {} came during the run and {} treated too",
+                        with_unit(verification.arrived, "item", "items"), verification.arrived == 1 ? "was" : "were");
+  }
+  return line;
+}
+
+std::string latency_text(const redis::Latency& latency) {
+  if (latency.samples == 0) return "not measured";
+  return fmt::format("p50 {}, p99 {}, worst {}", describe_duration(latency.p50), describe_duration(latency.p99),
+                     describe_duration(latency.worst));
+}
+
+std::string freed_text(base::Bytes freed) {
+  return freed.count >= 0 ? "freed " + describe_bytes(freed)
+                          : "memory grew by " + describe_bytes({-freed.count}) + " meanwhile";
+}
+
+std::string stopped_line(base::Aborted::Reason reason) {
+  switch (reason) {
+    case base::Aborted::Reason::kDeadline:
+      return "stopped: the time was up (--timeout); run it again to go on";
+    case base::Aborted::Reason::kSignal:
+      return "stopped by a signal; run it again to go on";
+    case base::Aborted::Reason::kTooManyFailures:
+      break;
+  }
+  return "stopped: too many items failed (--max-failures)";
+}
+
+void append_failures(std::string& text, const task::Tally& tally) {
+  for (const task::Failure& failure : tally.failures) {
+    text += fmt::format("  failed: {}\n    {}\n", item_text(failure.item), base::printable(failure.error, 600));
+    std::string_view rest = failure.traceback;
+    while (!rest.empty()) {
+      const auto end = std::min(rest.find('\n'), rest.size());
+      text += fmt::format("    {}\n", base::printable(rest.substr(0, end), 300));
+      rest.remove_prefix(std::min(end + 1, rest.size()));
+    }
+  }
+  const auto hidden = tally.failed - static_cast<std::int64_t>(tally.failures.size());
+  if (hidden > 0) text += fmt::format("  and {} more failed\n", with_commas(hidden));
+}
+
+void append_items(std::string& text, std::string_view title, const std::vector<task::Item>& items) {
+  for (const task::Item& item : items) text += fmt::format("  {} {}\n", title, item_text(item));
+}
+
+void append_step(std::string& text, const StepReport& step) {
+  const task::RunResult& run = step.run;
+  text += describe_step(run) + "\n";
+  text += fmt::format("  {}\n", tally_line(run));
+  for (const auto& [reason, count] : run.tally.reasons) {
+    text += fmt::format("    {} {}\n", with_commas(count), base::printable(reason));
+  }
+  append_items(text, "would treat", run.sample);
+  append_failures(text, run.tally);
+  if (run.script_error) text += fmt::format("  error: {}\n{}", base::printable(*run.script_error, 1000),
+                                            run.traceback.empty() ? "" : run.traceback + "\n");
+  if (run.redis_error) text += fmt::format("  error: {}\n", *run.redis_error);
+  if (run.stopped) text += fmt::format("  {}\n", stopped_line(*run.stopped));
+  if (!run.dry_run) text += fmt::format("  {}\n", verification_line(run));
+  append_items(text, "still there:", run.verification.examples);
+  text += fmt::format("  {} engine, {}, {} in {}, {}; bystander's PING {}\n", task::name_of(run.engine),
+                      describe_duration(run.duration), with_unit(run.traffic.commands, "command", "commands"),
+                      with_unit(run.batches, "batch", "batches"), freed_text(step.freed),
+                      latency_text(step.latency));
+}
+
+}  // namespace
+
+std::string with_commas(std::int64_t number) {
+  std::string digits = std::to_string(number);
+  const std::size_t first = digits[0] == '-' ? 1 : 0;
+  for (std::size_t at = digits.size(); at > first + 3;) {
+    at -= 3;
+    digits.insert(at, ",");
+  }
+  return digits;
+}
+
+std::string describe_step(const task::RunResult& run) {
+  std::string text = run.script;
+  for (const auto& [name, value] : run.parameters) text += fmt::format(" {}={}", name, value_text(value));
+  return text;
+}
+
+std::string describe(ExitCode exit_code) {
+  switch (exit_code) {
+    case ExitCode::kDone:
+      return "done, and verified";
+    case ExitCode::kFailed:
+      return "a script or a step failed";
+    case ExitCode::kBadInput:
+      return "bad usage, configuration or script";
+    case ExitCode::kNoRedis:
+      return "Redis cannot be reached, or is not usable";
+    case ExitCode::kStopped:
+      return "stopped early; running it again resumes";
+    case ExitCode::kNotVerified:
+      return "done, but verification fails";
+    case ExitCode::kLockHeld:
+      break;
+  }
+  return "nothing done: another run holds the lock";
+}
+
+std::string findings_to_text(const std::vector<health::Finding>& findings) {
+  std::size_t check = 0, what = 0;
+  for (const health::Finding& finding : findings) {
+    check = std::max(check, finding.check.size());
+    what = std::max(what, finding.what.size());
+  }
+  std::string text;
+  for (const health::Finding& finding : findings) {
+    text += fmt::format("{:<8}  {:<{}}  {:<{}}  {}", health::name_of(finding.level), finding.check, check,
+                        finding.what, what, base::printable(finding.value));
+    if (!finding.limit.empty()) text += fmt::format(" (limit {})", base::printable(finding.limit));
+    if (!finding.hint.empty()) text += ": " + base::printable(finding.hint);
+    text += "\n";
+  }
+  return text;
+}
+
+std::string to_text(const Report& report) {
+  std::string text;
+  if (report.is_job) {
+    text += fmt::format("{}{}{}\n", report.name, report.description.empty() ? "" : ": ", report.description);
+  }
+  text += report.redis;
+  if (report.before) {
+    text += fmt::format(", {}, {}, {}", report.before->version,
+                        with_unit(report.before->keys, "key", "keys"), describe_bytes(report.before->memory));
+  }
+  text += "\n\n";
+  for (const StepReport& step : report.steps) {
+    append_step(text, step);
+    text += "\n";
+  }
+  text += findings_to_text(report.findings);
+  if (report.before && report.after && report.is_job) {
+    text += fmt::format("\nkeys {} -> {}, memory {} -> {}\n", with_commas(report.before->keys),
+                        with_commas(report.after->keys), describe_bytes(report.before->memory),
+                        describe_bytes(report.after->memory));
+  }
+  for (const std::string& error : report.errors) text += fmt::format("error: {}\n", base::printable(error, 1000));
+  text += fmt::format("run {} took {}: {}\n", report.id, describe_duration(report.duration),
+                      describe(report.exit_code));
+  return text;
+}
+
+}  // namespace moonshift::record

@@ -1,0 +1,50 @@
+-- The world of tasks in the server engine: this file, the libraries and the task are one EVALSHA script
+-- (see bundle.cpp). It treats one batch of items, each under its own pcall, and answers for each one
+-- { 1, outcome, reason } or { 0, error }. ARGV: see server_engine.cpp. The local engine's counterpart
+-- is runtime.lua.
+
+local server, pcall_server = redis, redis.pcall
+
+local function explain(text, verb, key)
+  if key == nil then return text .. " (" .. tostring(verb) .. ")" end
+  return text .. " (" .. tostring(verb) .. " " .. tostring(key):sub(1, 200) .. ")"
+end
+
+local function call(...)
+  local reply = pcall_server(...)
+  if type(reply) == "table" and reply.err then error(explain(reply.err, ...), 2) end
+  return reply
+end
+
+local redis = setmetatable({ call = call }, { __index = server })
+
+local function pipelined(commands)
+  local replies = {}
+  for i, command in ipairs(commands) do replies[i] = call(unpack(command)) end
+  return replies
+end
+
+--- Here nothing can come in between; only the order is the local engine's: all reads, then all writes.
+local function atomically(_, decide)
+  local writes = {}
+  local function write(...) writes[#writes + 1] = { ... } end
+  local outcome, reason = decide(write, function() end)
+  for _, command in ipairs(writes) do call(unpack(command)) end
+  return outcome, reason
+end
+
+local function only_in_find(name)
+  return setmetatable({}, {
+    __index = function() error(name .. " is for find, which always runs in the local engine", 2) end,
+  })
+end
+
+local scan, glob = only_in_find("scan"), only_in_find("glob")
+local function task(fields) return fields end
+local check = task
+
+local modules, loaded = {}, {}
+local function require(name)
+  if loaded[name] == nil then loaded[name] = modules[name](name) or true end
+  return loaded[name]
+end

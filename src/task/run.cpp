@@ -1,0 +1,315 @@
+#include "task/run.hpp"
+
+#include <fmt/format.h>
+
+#include <unordered_set>
+
+#include "base/interrupt.hpp"
+#include "base/log.hpp"
+#include "lua/script_error.hpp"
+#include "redis/error.hpp"
+#include "task/local_engine.hpp"
+#include "task/server_engine.hpp"
+
+namespace moonshift::task {
+
+namespace {
+
+using base::Aborted;
+using Clock = std::chrono::steady_clock;
+
+constexpr int kMostPasses = 3;
+constexpr std::size_t kShownItems = 20;
+
+/// How many items are remembered to tell those that would not go from those that came new; 8 bytes each.
+constexpr std::size_t kMostRemembered = 1 << 20;
+
+/// How long items that are under way may take to end once the run is to stop.
+constexpr auto kStopGrace = std::chrono::seconds(5);
+constexpr auto kTick = std::chrono::milliseconds(100);
+
+/// An item as 64 bits.
+std::uint64_t fingerprint(const Item& item) {
+  std::uint64_t hash = 0;
+  for (const std::string& word : item) {
+    hash = (hash ^ std::hash<std::string>{}(word)) * 0x9E3779B97F4A7C15ull;
+    hash ^= hash >> 29;
+  }
+  return hash;
+}
+
+/// A set that stops growing at a limit.
+class Remembered {
+ public:
+  void add(std::uint64_t print) {
+    if (prints_.size() < kMostRemembered) prints_.insert(print);
+  }
+  bool contains(std::uint64_t print) const { return prints_.contains(print); }
+  bool remove(std::uint64_t print) { return prints_.erase(print) > 0; }
+
+ private:
+  std::unordered_set<std::uint64_t> prints_;
+};
+
+base::UnixTime read_time(redis::Connection& connection) {
+  const redis::Reply reply = connection.expect({"TIME"});
+  const auto part = [&](std::size_t i) { return std::stoll(reply.elements.at(i).text); };
+  return base::UnixTime{std::chrono::milliseconds{part(0) * 1000 + part(1) / 1000}};
+}
+
+EngineChoice choose(const Script& script, EngineChoice wanted) {
+  if (!script.atomic()) return wanted == EngineChoice::kAuto ? EngineChoice::kLocal : wanted;
+  if (wanted == EngineChoice::kLocal) {
+    throw base::ConfigError(fmt::format(
+        "{} needs each item to be atomic: run it with --engine server or auto", script.source().name));
+  }
+  return EngineChoice::kServer;
+}
+
+class TaskRun : public lua::Outlet, public lua::FiberOwner, public ItemListener {
+ public:
+  TaskRun(Script& script, const redis::Endpoint& endpoint, const RunOptions& options,
+          EngineChoice choice, lua::Value::Record p, redis::Connection& connection)
+      : script_(script),
+        options_(options),
+        connection_(connection),
+        commands_(redis::CommandTable::read(connection)),
+        scheduler_(script.state(), connection, commands_, {options.batch_time}),
+        find_(script.state().function("find")) {
+    scheduler_.define_outlet("emit", *this);
+    script.set_failure_sink([this](const std::string& key, const std::string& error) {
+      result_.tally.add_failure({key}, error, "");
+      stop_at_most_failures();
+    });
+    script.begin(p);
+    if (choice == EngineChoice::kServer) {
+      engine_ = std::make_unique<ServerEngine>(script, p, connection, endpoint, options.batch_time, *this);
+    } else {
+      engine_ = std::make_unique<LocalEngine>(script, scheduler_, connection, *this);
+    }
+  }
+
+  ~TaskRun() override { script_.set_failure_sink({}); }
+
+  RunResult run() {
+    try {
+      run_pass();
+      if (!options_.dry_run) verify();
+    } catch (const redis::RedisError& error) {
+      result_.redis_error = error.what();
+    } catch (const lua::ScriptError& error) {
+      result_.script_error = error.what();
+      result_.traceback = error.traceback();
+    } catch (const Aborted& aborted) {
+      base::log_warning("{}", aborted.what());
+      stop(aborted.reason());
+    }
+    result_.batches = engine_->batches();
+    result_.stopped = stopped_;
+    return std::move(result_);
+  }
+
+ private:
+  // What find hands out
+
+  void take(Item item) override {
+    if (stopped_) return;
+    if (pass_ == 0) {
+      ++result_.tally.found;
+    } else if (treated_again_.contains(fingerprint(item))) {
+      remember_remaining(std::move(item));
+      return;
+    }
+    if (options_.dry_run) {
+      if (result_.sample.size() < kShownItems) result_.sample.push_back(std::move(item));
+    } else {
+      engine_->take(std::move(item));
+    }
+  }
+
+  bool full() const override { return stopped_.has_value() || engine_->full(); }
+
+  // How items and find itself end
+
+  void on_result(const Item& item, ItemResult result) override {
+    if (pass_ == 0) {
+      if (result.kind == ItemResult::Kind::kFailed) failed_.add(fingerprint(item));
+      result_.tally.add(item, result);
+    } else {
+      on_later_result(item, result);
+    }
+    stop_at_most_failures();
+  }
+
+  /// In a further pass: a kept item was counted before, and so was one that fails again.
+  void on_later_result(const Item& item, const ItemResult& result) {
+    const std::uint64_t print = fingerprint(item);
+    if (result.kept()) return;
+    if (result.kind == ItemResult::Kind::kFailed) {
+      if (!failed_.contains(print)) result_.tally.add(item, result);
+      failed_.add(print);
+      return;
+    }
+    if (failed_.remove(print)) {
+      --result_.tally.failed;
+    } else if (result.kind == ItemResult::Kind::kDone) {
+      ++result_.verification.arrived;
+      ++result_.tally.found;
+    }
+    result_.tally.add(item, result);
+    treated_in_pass_ = true;
+    treated_again_.add(print);
+  }
+
+  void on_end(const std::vector<std::string>&, lua::FiberEnd end) override {
+    finding_ = false;
+    if (end.how == lua::FiberEnd::How::kFailed) {
+      result_.script_error = end.error;
+      result_.traceback = end.traceback;
+    } else if (end.how == lua::FiberEnd::How::kKilled) {
+      stop(base::Interrupt::signal() != 0 ? Aborted::Reason::kSignal : Aborted::Reason::kDeadline);
+    }
+    said_ = {end.first, end.second};
+  }
+
+  void remember_remaining(Item item) {
+    Verification& verification = result_.verification;
+    ++verification.remaining;
+    --verification.arrived;  // it was taken for a new one when it came back the first time
+    if (verification.examples.size() < kShownItems) verification.examples.push_back(std::move(item));
+  }
+
+  // Passes
+
+  void run_pass() {
+    finding_ = true;
+    scheduler_.start(find_, lua::Access::kFind, {}, *this);
+    while (finding_ || !engine_->idle()) {
+      if (!finding_) engine_->finish();
+      if (stopped_ && engine_->idle()) return;
+      step();
+      look_at_clock();
+    }
+  }
+
+  void step() {
+    const auto now = Clock::now();
+    scheduler_.step(now + kTick);
+    if (options_.on_progress && now >= next_progress_) {
+      options_.on_progress(result_.tally);
+      next_progress_ = now + kTick;
+    }
+  }
+
+  void look_at_clock() {
+    const auto now = Clock::now();
+    if (base::Interrupt::signal() != 0) stop(Aborted::Reason::kSignal);
+    if (now >= options_.deadline) stop(Aborted::Reason::kDeadline);
+    if (!stopped_) return;
+    engine_->finish();  // what has been taken is completed
+    if (engine_->idle() || now < stopped_at_ + kTick * presses_) return;
+    ++presses_;
+    // At the deadline at once, for it is the deadline; else only what does not come to its end.
+    if (now >= options_.deadline || now >= stopped_at_ + kStopGrace) engine_->press();
+  }
+
+  void stop(Aborted::Reason reason) {
+    if (stopped_) return;
+    stopped_ = reason;
+    stopped_at_ = Clock::now();
+  }
+
+  void stop_at_most_failures() {
+    if (result_.tally.failed >= options_.max_failures) stop(Aborted::Reason::kTooManyFailures);
+  }
+
+  void verify() {
+    Verification& verification = result_.verification;
+    do {
+      if (stopped_ || result_.script_error) return;
+      ++pass_;
+      treated_in_pass_ = false;
+      run_pass();
+    } while (treated_in_pass_ && pass_ < kMostPasses);
+    if (stopped_ || result_.script_error) return;
+    verification.done = true;
+    verification.passes = pass_;
+    verification.holds = verification.remaining == 0 && task_agrees();
+  }
+
+  /// The task's own verify, if it has one.
+  bool task_agrees() {
+    if (!script_.has_verify()) return true;
+    std::vector<std::string> outcomes;
+    for (const auto& [outcome, count] : result_.tally.outcomes) {
+      outcomes.push_back(outcome);
+      outcomes.push_back(std::to_string(count));
+    }
+    const lua::Function verify = script_.state().function("verify");
+    finding_ = true;
+    scheduler_.start(verify, lua::Access::kVerify, std::move(outcomes), *this);
+    while (finding_ && !stopped_) {
+      step();
+      look_at_clock();
+    }
+    const bool holds = said_.first != lua::Value(false);
+    if (!holds) result_.verification.task_says = said_.second.text();
+    return holds && !result_.script_error && !stopped_;
+  }
+
+  Script& script_;
+  const RunOptions& options_;
+  redis::Connection& connection_;
+  redis::CommandTable commands_;
+  lua::Scheduler scheduler_;
+  lua::Function find_;
+  std::unique_ptr<Engine> engine_;
+  RunResult result_;
+  int pass_ = 0;
+  bool finding_ = false;
+  bool treated_in_pass_ = false;
+  std::pair<lua::Value, lua::Value> said_;  ///< by verify
+  Remembered failed_;
+  Remembered treated_again_;  ///< items that were treated in a further pass
+  std::optional<Aborted::Reason> stopped_;
+  base::SteadyTime stopped_at_{};
+  int presses_ = 0;
+  base::SteadyTime next_progress_{};
+};
+
+}  // namespace
+
+std::string_view name_of(EngineChoice engine) {
+  switch (engine) {
+    case EngineChoice::kAuto:
+      return "auto";
+    case EngineChoice::kLocal:
+      return "local";
+    case EngineChoice::kServer:
+      break;
+  }
+  return "server";
+}
+
+RunResult run_task(Script& script, const GivenParameters& given, const redis::Endpoint& endpoint,
+                   const RunOptions& options) {
+  require_kind(script, Script::Kind::kTask);
+  const EngineChoice choice = choose(script, options.engine);
+  lua::Value::Record p = script.parameters().resolve(given);
+  const auto start = Clock::now();
+  redis::Connection connection = endpoint.connect();
+  const base::UnixTime now = options.now ? *options.now : read_time(connection);
+  p["now"] = static_cast<double>(now.time_since_epoch().count());
+
+  RunResult result = TaskRun(script, endpoint, options, choice, std::move(p), connection).run();
+  result.script = script.source().name;
+  result.engine = choice;
+  result.parameters = script.parameters().written(given);
+  result.now = now;
+  result.dry_run = options.dry_run;
+  result.traffic = connection.totals();
+  result.duration = std::chrono::duration_cast<base::Duration>(Clock::now() - start);
+  return result;
+}
+
+}  // namespace moonshift::task

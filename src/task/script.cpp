@@ -1,0 +1,86 @@
+#include "task/script.hpp"
+
+#include <fmt/format.h>
+
+#include "base/error.hpp"
+#include "base/text.hpp"
+#include "lua/script_error.hpp"
+#include "task/embedded.hpp"
+
+namespace moonshift::task {
+
+namespace {
+
+using lua::Value;
+using lua::Values;
+
+std::string_view name_of(Script::Kind kind) {
+  switch (kind) {
+    case Script::Kind::kTask:
+      return "task";
+    case Script::Kind::kCheck:
+      return "check";
+    case Script::Kind::kPlain:
+      break;
+  }
+  return "plain script: it returns neither task{...} nor check{...}";
+}
+
+std::string text_argument(const Values& arguments, std::size_t index) {
+  if (index < arguments.size()) {
+    if (const auto* text = arguments[index].as<std::string>()) return *text;
+  }
+  throw lua::ScriptError(fmt::format("argument {} must be a string", index + 1));
+}
+
+}  // namespace
+
+Script::Script(const Catalog& catalog, const std::string& name, const lua::StateLimits& limits)
+    : catalog_(catalog), source_(catalog.script(name)), state_(std::make_unique<lua::State>(limits)) {
+  define_host_functions();
+  state_->run_module(embedded_file("src/task/runtime.lua"), "=moonshift");
+  const Value opened =
+      state_->call(state_->function("open"), {source_.text, "@" + source_.path});
+  if (const std::string problem = opened["problem"].text(); !problem.empty()) {
+    throw base::ConfigError(fmt::format("{}: {}", source_.path, problem));
+  }
+  const std::string kind = opened["kind"].text();
+  kind_ = kind == "task" ? Kind::kTask : kind == "check" ? Kind::kCheck : Kind::kPlain;
+  parameters_ = Parameters(source_.name, opened["params"]);
+  atomic_ = opened["atomic"] == Value(true);
+  has_verify_ = opened["verifies"] == Value(true);
+}
+
+void Script::define_host_functions() {
+  state_->define("library", [this](const Values& arguments) -> Value {
+    try {
+      const Source library = catalog_.library(text_argument(arguments, 0));
+      return Value::Record{{"source", library.text}, {"chunk", "@" + library.path}};
+    } catch (const base::ConfigError& error) {
+      return Value::Record{{"problem", std::string(error.what())}};
+    }
+  });
+  state_->define("fail", [this](const Values& arguments) -> Value {
+    if (failure_sink_) failure_sink_(text_argument(arguments, 0), text_argument(arguments, 1));
+    return {};
+  });
+  state_->define("printable", [](const Values& arguments) -> Value {
+    return base::printable(text_argument(arguments, 0));
+  });
+  state_->define("glob_match", [](const Values& arguments) -> Value {
+    return base::glob_match(text_argument(arguments, 0), text_argument(arguments, 1));
+  });
+  state_->define("glob_escape", [](const Values& arguments) -> Value {
+    return base::glob_escape(text_argument(arguments, 0));
+  });
+}
+
+void Script::begin(Value::Record p) { state_->call(state_->function("begin"), {std::move(p)}); }
+
+void require_kind(const Script& script, Script::Kind kind) {
+  if (script.kind() == kind) return;
+  throw base::ConfigError(fmt::format("{} is no {} but a {}", script.source().path, name_of(kind),
+                                      name_of(script.kind())));
+}
+
+}  // namespace moonshift::task

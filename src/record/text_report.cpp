@@ -4,6 +4,7 @@
 
 #include "base/text.hpp"
 #include "record/report.hpp"
+#include "record/table.hpp"
 
 namespace moonshift::record {
 
@@ -62,15 +63,16 @@ std::string verification_line(const task::RunResult& run) {
   return line;
 }
 
-std::string latency_text(const redis::Latency& latency) {
-  if (latency.samples == 0) return "not measured";
-  return fmt::format("p50 {}, p99 {}, worst {}", describe_duration(latency.p50), describe_duration(latency.p99),
-                     describe_duration(latency.worst));
-}
-
-std::string freed_text(base::Bytes freed) {
-  return freed.count >= 0 ? "freed " + describe_bytes(freed)
-                          : "memory grew by " + describe_bytes({-freed.count}) + " meanwhile";
+/// What each step cost, and how a bystander's PING felt meanwhile.
+std::string cost_table(const std::vector<StepReport>& steps) {
+  Table table({"step", "engine", "time", "commands", "batches", "freed", "PING p50", "p99", "worst"});
+  for (const StepReport& step : steps) {
+    const redis::Latency& latency = step.latency;
+    table.add({step.run.script, std::string(task::name_of(step.run.engine)), describe_duration(step.run.duration),
+               with_commas(step.run.traffic.commands), with_commas(step.run.batches), describe_bytes(step.freed),
+               describe_duration(latency.p50), describe_duration(latency.p99), describe_duration(latency.worst)});
+  }
+  return table.to_text();
 }
 
 std::string stopped_line(base::Aborted::Reason reason) {
@@ -118,10 +120,6 @@ void append_step(std::string& text, const StepReport& step) {
   if (run.stopped) text += fmt::format("  {}\n", stopped_line(*run.stopped));
   if (!run.dry_run) text += fmt::format("  {}\n", verification_line(run));
   append_items(text, "still there:", run.verification.examples);
-  text += fmt::format("  {} engine, {}, {} in {}, {}; bystander's PING {}\n", task::name_of(run.engine),
-                      describe_duration(run.duration), with_unit(run.traffic.commands, "command", "commands"),
-                      with_unit(run.batches, "batch", "batches"), freed_text(step.freed),
-                      latency_text(step.latency));
 }
 
 }  // namespace
@@ -163,20 +161,15 @@ std::string describe(ExitCode exit_code) {
 }
 
 std::string findings_to_text(const std::vector<health::Finding>& findings) {
-  std::size_t check = 0, what = 0;
+  if (findings.empty()) return "";
+  Table table({"level", "check", "what", "value"});
   for (const health::Finding& finding : findings) {
-    check = std::max(check, finding.check.size());
-    what = std::max(what, finding.what.size());
+    std::string value = base::printable(finding.value);
+    if (!finding.limit.empty()) value += fmt::format(" (limit {})", base::printable(finding.limit));
+    if (!finding.hint.empty()) value += ": " + base::printable(finding.hint);
+    table.add({std::string(health::name_of(finding.level)), finding.check, finding.what, std::move(value)});
   }
-  std::string text;
-  for (const health::Finding& finding : findings) {
-    text += fmt::format("{:<8}  {:<{}}  {:<{}}  {}", health::name_of(finding.level), finding.check, check,
-                        finding.what, what, base::printable(finding.value));
-    if (!finding.limit.empty()) text += fmt::format(" (limit {})", base::printable(finding.limit));
-    if (!finding.hint.empty()) text += ": " + base::printable(finding.hint);
-    text += "\n";
-  }
-  return text;
+  return table.to_text();
 }
 
 std::string to_text(const Report& report) {
@@ -194,8 +187,9 @@ std::string to_text(const Report& report) {
     append_step(text, step);
     text += "\n";
   }
-  text += findings_to_text(report.findings);
-  if (report.before && report.after && report.is_job) {
+  if (!report.steps.empty()) text += cost_table(report.steps);
+  if (!report.findings.empty()) text += "\n" + findings_to_text(report.findings);
+  if (report.before && report.after && !report.steps.empty()) {
     text += fmt::format("\nkeys {} -> {}, memory {} -> {}\n", with_commas(report.before->keys),
                         with_commas(report.after->keys), describe_bytes(report.before->memory),
                         describe_bytes(report.after->memory));

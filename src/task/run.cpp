@@ -57,15 +57,6 @@ base::UnixTime read_time(redis::Connection& connection) {
   return base::UnixTime{std::chrono::milliseconds{part(0) * 1000 + part(1) / 1000}};
 }
 
-EngineChoice choose(const Script& script, EngineChoice wanted) {
-  if (!script.atomic()) return wanted == EngineChoice::kAuto ? EngineChoice::kLocal : wanted;
-  if (wanted == EngineChoice::kLocal) {
-    throw base::ConfigError(fmt::format(
-        "{} needs each item to be atomic: run it with --engine server or auto", script.source().name));
-  }
-  return EngineChoice::kServer;
-}
-
 class TaskRun : public lua::Outlet, public lua::FiberOwner, public ItemListener {
  public:
   TaskRun(Script& script, const redis::Endpoint& endpoint, const RunOptions& options,
@@ -291,10 +282,19 @@ std::string_view name_of(EngineChoice engine) {
   return "server";
 }
 
+EngineChoice choose_engine(const Script& script, EngineChoice wanted) {
+  if (!script.atomic()) return wanted == EngineChoice::kAuto ? EngineChoice::kLocal : wanted;
+  if (wanted == EngineChoice::kLocal) {
+    throw base::ConfigError(fmt::format(
+        "{} needs each item to be atomic: run it with --engine server or auto", script.source().name));
+  }
+  return EngineChoice::kServer;
+}
+
 RunResult run_task(Script& script, const GivenParameters& given, const redis::Endpoint& endpoint,
                    const RunOptions& options) {
   require_kind(script, Script::Kind::kTask);
-  const EngineChoice choice = choose(script, options.engine);
+  const EngineChoice choice = choose_engine(script, options.engine);
   lua::Value::Record p = script.parameters().resolve(given);
   const auto start = Clock::now();
   redis::Connection connection = endpoint.connect();

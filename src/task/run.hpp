@@ -56,6 +56,9 @@ struct RunResult {
 
 std::string_view name_of(EngineChoice engine);
 
+/// The engine that `wanted` comes to for this task. Throws ConfigError if the task cannot run in it.
+EngineChoice choose_engine(const Script& script, EngineChoice wanted);
+
 /// Runs a task: find and each, then find again, up to three times, until nothing but kept items is left.
 ///
 /// Throws ConfigError or RedisError before anything was changed. What goes wrong later is in the result,

@@ -1,0 +1,109 @@
+#include <fmt/format.h>
+
+#include <array>
+#include <cstring>
+#include <iostream>
+
+#include "base/error.hpp"
+#include "base/interrupt.hpp"
+#include "base/text.hpp"
+#include "cli/command.hpp"
+#include "cli/progress.hpp"
+#include "lua/script_error.hpp"
+#include "record/report.hpp"
+#include "redis/error.hpp"
+
+namespace moonshift::cli {
+
+namespace {
+
+using base::ExitCode;
+
+constexpr std::array<Command, 5> kCommands{{
+    {"run", "run one task now", run_command},
+    {"job", "run one job of schedules/ now", job_command},
+    {"jobs", "the jobs", jobs_command},
+    {"scripts", "the scripts with their help", scripts_command},
+    {"verify", "do the checks hold", verify_command},
+}};
+
+void print_usage(std::ostream& out) {
+  out << "moonshift keeps a Redis healthy: it runs Lua maintenance scripts, and proves that they helped.\n\n"
+         "usage: moonshift COMMAND [options]\n\n";
+  for (const Command& command : kCommands) out << fmt::format("  {:<8}  {}\n", command.name, command.summary);
+  out << "\n`moonshift COMMAND --help` tells more.\n\nexit codes\n";
+  for (int code = 0; code <= 6; ++code) {
+    out << fmt::format("  {}  {}\n", code, record::describe(static_cast<ExitCode>(code)));
+  }
+}
+
+ExitCode dispatch(const Arguments& arguments) {
+  const std::string word = arguments.empty() ? "" : arguments.front();
+  if (word == "--version") {
+    std::cout << "moonshift " MOONSHIFT_VERSION "\n";
+    return ExitCode::kDone;
+  }
+  if (word == "--help" || word == "-h" || word == "help") {
+    print_usage(std::cout);
+    return ExitCode::kDone;
+  }
+  std::vector<std::string> names;
+  for (const Command& command : kCommands) {
+    if (command.name == word) return command.run(Arguments(arguments.begin() + 1, arguments.end()));
+    names.emplace_back(command.name);
+  }
+  if (word.empty()) {
+    print_usage(std::cerr);
+    return ExitCode::kBadInput;
+  }
+  throw base::ConfigError(fmt::format("there is no command '{}'{}; see moonshift --help", word,
+                                      base::did_you_mean(word, names)));
+}
+
+/// The one place where an error becomes an exit code.
+ExitCode run_and_tell(const Arguments& arguments) {
+  const auto tell = [](const std::string& what) {
+    end_progress();
+    std::cerr << "moonshift: " << what << "\n";
+  };
+  try {
+    return dispatch(arguments);
+  } catch (const base::ConfigError& error) {
+    tell(error.what());
+    return ExitCode::kBadInput;
+  } catch (const lua::ScriptError& error) {
+    tell(error.traceback().empty() ? error.what() : fmt::format("{}\n{}", error.what(), error.traceback()));
+    return ExitCode::kBadInput;  // a script that ran has its failure in the report
+  } catch (const redis::RedisError& error) {
+    tell(error.what());
+    return ExitCode::kNoRedis;
+  } catch (const base::Aborted& aborted) {
+    tell(aborted.what());
+    return ExitCode::kStopped;
+  } catch (const std::exception& error) {
+    tell(fmt::format("this is a bug in moonshift: {}", error.what()));
+    return ExitCode::kFailed;
+  }
+}
+
+/// `ps` shows our arguments to everybody: blanks out the password of a URL among them.
+void hide_passwords(int argc, char** argv) {
+  for (int i = 1; i < argc; ++i) {
+    char* scheme = std::strstr(argv[i], "://");
+    char* at = std::strrchr(argv[i], '@');
+    if (scheme == nullptr || at == nullptr || at < scheme) continue;
+    char* colon = std::strchr(scheme + 3, ':');
+    if (colon != nullptr && colon < at) std::memset(colon + 1, '*', static_cast<std::size_t>(at - colon - 1));
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const Arguments arguments(argv + 1, argv + argc);
+  hide_passwords(argc, argv);
+  const base::Interrupt interrupt;
+  return static_cast<int>(run_and_tell(arguments));
+}
+
+}  // namespace moonshift::cli

@@ -1,0 +1,30 @@
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/exit_code.hpp"
+
+namespace moonshift::cli {
+
+using Arguments = std::vector<std::string>;
+
+/// One word after `moonshift`. A command parses its arguments, calls, and prints.
+struct Command {
+  std::string_view name;
+  std::string_view summary;
+  base::ExitCode (*run)(const Arguments& arguments);
+};
+
+base::ExitCode run_command(const Arguments& arguments);
+base::ExitCode job_command(const Arguments& arguments);
+base::ExitCode jobs_command(const Arguments& arguments);
+base::ExitCode scripts_command(const Arguments& arguments);
+base::ExitCode verify_command(const Arguments& arguments);
+
+/// Runs the command that the arguments name and turns every error into its message and exit code.
+int main(int argc, char** argv);
+
+}  // namespace moonshift::cli

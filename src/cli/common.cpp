@@ -1,0 +1,159 @@
+#include "cli/common.hpp"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <fstream>
+#include <iostream>
+
+#include "base/duration.hpp"
+#include "base/error.hpp"
+#include "base/log.hpp"
+#include "cli/progress.hpp"
+
+namespace moonshift::cli {
+
+namespace {
+
+namespace fs = std::filesystem;
+using base::ConfigError;
+using Parsed = cxxopts::ParseResult;
+
+std::string read_url_file(const std::string& path) {
+  std::ifstream file(path);
+  std::string url;
+  if (!file || !std::getline(file, url) || url.empty()) {
+    throw ConfigError(fmt::format("--url-file {}: it cannot be read, or its first line is empty", path));
+  }
+  return url;
+}
+
+/// https://systemd.io/CREDENTIALS: LoadCredential=redis-url:/etc/moonshift/redis-url
+std::string credential() {
+  const char* directory = std::getenv("CREDENTIALS_DIRECTORY");
+  if (directory == nullptr) return "";
+  std::ifstream file(fs::path(directory) / "redis-url");
+  std::string url;
+  std::getline(file, url);
+  return url;
+}
+
+std::string first_url(const Parsed& parsed, const std::string& fallback) {
+  if (parsed.count("url") > 0) return parsed["url"].as<std::string>();
+  if (parsed.count("url-file") > 0) return read_url_file(parsed["url-file"].as<std::string>());
+  if (!fallback.empty()) return job::expand_environment(fallback);
+  if (std::string url = credential(); !url.empty()) return url;
+  const char* environment = std::getenv("REDIS_URL");
+  return environment == nullptr ? "" : environment;
+}
+
+}  // namespace
+
+Parser::Parser(const std::string& usage, const std::string& description)
+    : usage_(usage), options_("moonshift " + usage, description) {
+  options_.custom_help("");
+  options_.positional_help("");
+  add()("h,help", "print this help");
+}
+
+void Parser::add_redis_options() {
+  add("Redis")("url", "redis://[user:password@]host[:port][/db], unix:///path.sock[?db=n], or scratch:[dump.rdb]: "
+                      "a private server with a copy of a snapshot. Default: $REDIS_URL",
+               cxxopts::value<std::string>(), "URL")(
+      "url-file", "read the URL from the first line of a file", cxxopts::value<std::string>(), "FILE")(
+      "timeout", "end the run after this long, such as 30s or 2h", cxxopts::value<std::string>(), "DURATION");
+}
+
+void Parser::add_run_options() {
+  add("Run")("n,dry-run", "only find; change nothing")(
+      "now", "the time that tasks see, such as 2026-11-01T02:30:00Z, to rehearse on a snapshot. Default: Redis's clock",
+      cxxopts::value<std::string>(), "TIME");
+}
+
+void Parser::add_output_options() {
+  add("Output")("json", "print one JSON object")("q,quiet", "print only what went wrong")(
+      "v,verbose", "log what happens underneath")("scripts", "scripts of your own; they win over the built-in ones",
+                                                  cxxopts::value<std::string>(), "DIR");
+}
+
+void Parser::take_positional(const std::string& name, const std::string& help) {
+  add("Words")(name, help, cxxopts::value<std::vector<std::string>>());
+  options_.parse_positional({name});
+}
+
+std::optional<Parsed> Parser::parse(const Arguments& arguments) {
+  std::vector<const char*> words{"moonshift"};
+  for (const std::string& argument : arguments) words.push_back(argument.c_str());
+  try {
+    Parsed parsed = options_.parse(static_cast<int>(words.size()), words.data());
+    if (parsed.count("help") > 0) {
+      std::cout << options_.help({"", "Run", "Redis", "Output"});
+      return std::nullopt;
+    }
+    const bool verbose = parsed.count("verbose") > 0;
+    const bool quiet = parsed.count("quiet") > 0;
+    base::set_up_log(verbose ? base::LogLevel::kDebug : quiet ? base::LogLevel::kError : base::LogLevel::kWarning);
+    return parsed;
+  } catch (const cxxopts::exceptions::exception& error) {
+    throw ConfigError(fmt::format("{}\nusage: moonshift {}", error.what(), usage_));
+  }
+}
+
+std::string one_positional(const Parsed& parsed, const std::string& name) {
+  if (parsed.count(name) == 0) throw ConfigError(fmt::format("which {}? (see --help)", name));
+  const auto& words = parsed[name].as<std::vector<std::string>>();
+  if (words.size() > 1) throw ConfigError(fmt::format("one {} at a time: what is '{}'?", name, words[1]));
+  return words[0];
+}
+
+task::Catalog catalog_of(const Parsed& parsed) {
+  if (parsed.count("scripts") == 0) return task::Catalog();
+  return task::Catalog(parsed["scripts"].as<std::string>());
+}
+
+fs::path schedules_of(const Parsed& parsed) {
+  if (parsed.count("schedules") > 0) return parsed["schedules"].as<std::string>();
+  return fs::is_directory("schedules") ? "schedules" : "/etc/moonshift/schedules";
+}
+
+redis::Url url_of(const Parsed& parsed, const std::string& fallback) {
+  const std::string text = first_url(parsed, fallback);
+  if (text.empty()) {
+    throw ConfigError("which Redis? Give --url redis://host:6379, or set REDIS_URL; --url scratch: starts a private one");
+  }
+  return redis::parse_url(text);
+}
+
+base::SteadyTime deadline_of(const Parsed& parsed, std::optional<base::Duration> fallback) {
+  if (parsed.count("timeout") > 0) fallback = base::parse_duration(parsed["timeout"].as<std::string>());
+  return fallback ? std::chrono::steady_clock::now() + *fallback : base::kNever;
+}
+
+redis::ConnectionOptions connection_options(base::SteadyTime deadline) {
+  redis::ConnectionOptions options;
+  options.deadline = deadline;
+  return options;
+}
+
+job::RunnerOptions runner_options(const Parsed& parsed, base::SteadyTime deadline) {
+  job::RunnerOptions options;
+  options.deadline = deadline;
+  options.dry_run = parsed.count("dry-run") > 0;
+  if (parsed.count("now") > 0) options.now = base::parse_time(parsed["now"].as<std::string>());
+  if (parsed.count("quiet") == 0) options.on_progress = show_progress(::isatty(STDERR_FILENO) != 0);
+  return options;
+}
+
+base::ExitCode print_report(const Parsed& parsed, const record::Report& report) {
+  end_progress();
+  const bool quiet = parsed.count("quiet") > 0 && report.exit_code == base::ExitCode::kDone;
+  if (parsed.count("json") > 0) {
+    std::cout << record::to_json(report) << std::endl;
+  } else if (!quiet) {
+    std::cout << record::to_text(report) << std::flush;
+  }
+  return report.exit_code;
+}
+
+}  // namespace moonshift::cli

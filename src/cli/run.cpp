@@ -1,0 +1,85 @@
+#include <fmt/format.h>
+
+#include "base/error.hpp"
+#include "base/parse.hpp"
+#include "cli/common.hpp"
+
+namespace moonshift::cli {
+
+namespace {
+
+/// `name=value`, where a name given again makes a list.
+task::GivenParameters read_parameters(const std::vector<std::string>& words) {
+  task::GivenParameters given;
+  for (const std::string& word : words) {
+    const auto equals = word.find('=');
+    if (equals == std::string::npos || equals == 0) {
+      throw base::ConfigError(fmt::format("--param {}: write it as name=value", word));
+    }
+    lua::Value& value = given[word.substr(0, equals)];
+    lua::Value text = word.substr(equals + 1);
+    if (value.is_nil()) {
+      value = std::move(text);
+    } else {
+      lua::Value::List list = value.as<lua::Value::List>() ? *value.as<lua::Value::List>() : lua::Value::List{value};
+      list.push_back(std::move(text));
+      value = std::move(list);
+    }
+  }
+  return given;
+}
+
+task::EngineChoice read_engine(const std::string& name) {
+  for (const auto choice : {task::EngineChoice::kAuto, task::EngineChoice::kLocal, task::EngineChoice::kServer}) {
+    if (name == task::name_of(choice)) return choice;
+  }
+  throw base::ConfigError(fmt::format("--engine must be auto, local or server, not '{}'", name));
+}
+
+}  // namespace
+
+base::ExitCode run_command(const Arguments& arguments) {
+  Parser parser("run SCRIPT [--param name=value ...] [options]", "Runs one task, and verifies that it helped.");
+  parser.take_positional("script", "the task: a name (see `moonshift scripts`) or a .lua file");
+  parser.add("Run")("p,param", "a parameter; given again, it makes a list",
+                    cxxopts::value<std::vector<std::string>>(), "name=value")(
+      "engine", "local: in this process; server: inside Redis; auto: what the task asks for, else local",
+      cxxopts::value<std::string>()->default_value("auto"), "ENGINE")(
+      "max-failures", "stop when so many items have failed", cxxopts::value<std::string>()->default_value("100"), "N")(
+      "batch-time", "how long one batch may occupy Redis", cxxopts::value<std::string>()->default_value("2ms"),
+      "DURATION");
+  parser.add_run_options();
+  parser.add_redis_options();
+  parser.add_output_options();
+  const auto parsed = parser.parse(arguments);
+  if (!parsed) return base::ExitCode::kDone;
+
+  job::Job job;
+  job::Step step;
+  step.script = one_positional(*parsed, "script");
+  if (parsed->count("param") > 0) {
+    // Read from the raw arguments: a list option would be split at commas, which globs may hold.
+    std::vector<std::string> words;
+    for (const auto& argument : parsed->arguments()) {
+      if (argument.key() == "param") words.push_back(argument.value());
+    }
+    step.params = read_parameters(words);
+  }
+  step.engine = read_engine((*parsed)["engine"].as<std::string>());
+  step.where = "moonshift run";
+  job.name = step.script;
+  job.steps.push_back(std::move(step));
+  job.batch_time = base::parse_duration((*parsed)["batch-time"].as<std::string>());
+  const auto most = base::parse_number<std::int64_t>((*parsed)["max-failures"].as<std::string>());
+  if (!most || *most < 1) throw base::ConfigError("--max-failures must be a whole number above 0");
+  job.max_failures = *most;
+
+  const task::Catalog catalog = catalog_of(*parsed);
+  job::check_job(job, catalog);
+  const base::SteadyTime deadline = deadline_of(*parsed);
+  const auto options = runner_options(*parsed, deadline);
+  const redis::Endpoint endpoint(url_of(*parsed), connection_options(deadline));
+  return print_report(*parsed, job::run_job(job, catalog, endpoint, options));
+}
+
+}  // namespace moonshift::cli

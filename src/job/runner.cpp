@@ -1,0 +1,168 @@
+#include "job/runner.hpp"
+
+#include <fmt/format.h>
+
+#include <array>
+
+#include "base/error.hpp"
+#include "base/interrupt.hpp"
+#include "base/log.hpp"
+#include "base/parse.hpp"
+#include "health/check.hpp"
+#include "lua/script_error.hpp"
+#include "redis/error.hpp"
+#include "redis/info.hpp"
+
+namespace moonshift::job {
+
+namespace {
+
+using base::Aborted;
+using base::ExitCode;
+using record::Report;
+using record::ServerSnapshot;
+using record::StepReport;
+using Clock = std::chrono::steady_clock;
+
+ServerSnapshot look_at(const redis::Endpoint& endpoint) {
+  redis::Connection connection = endpoint.connect();
+  const redis::Info info = redis::Info::read(connection);
+  const bool valkey = info.text("server_name") == "valkey";
+  const std::string version = valkey ? "Valkey " + info.text("valkey_version") : "Redis " + info.text("redis_version");
+  return {version, {info.number("used_memory")}, connection.expect({"DBSIZE"}).integer};
+}
+
+ExitCode exit_code_of(const task::RunResult& run) {
+  if (run.redis_error) return ExitCode::kNoRedis;
+  if (run.script_error || run.tally.failed > 0) return ExitCode::kFailed;
+  if (run.stopped) return ExitCode::kStopped;
+  if (run.dry_run || run.verification.holds) return ExitCode::kDone;
+  return ExitCode::kNotVerified;
+}
+
+/// What a job says that did several things: the graver one. Whether it can be resumed comes after
+/// whether something is broken.
+ExitCode graver(ExitCode a, ExitCode b) {
+  constexpr std::array kByGravity{ExitCode::kDone, ExitCode::kNotVerified, ExitCode::kStopped, ExitCode::kFailed,
+                                  ExitCode::kNoRedis};
+  const auto rank = [&](ExitCode code) { return std::find(kByGravity.begin(), kByGravity.end(), code); };
+  return rank(a) < rank(b) ? b : a;
+}
+
+class Runner {
+ public:
+  Runner(const Job& job, const task::Catalog& catalog, const redis::Endpoint& endpoint, const RunnerOptions& options)
+      : job_(job), endpoint_(endpoint), options_(options) {
+    const lua::StateLimits limits{.deadline = options.deadline};
+    for (const Step& step : job.steps) {
+      scripts_.push_back(std::make_unique<task::Script>(catalog, step.script, limits));
+      task::choose_engine(*scripts_.back(), step.engine);
+    }
+    for (const CheckCall& check : job.checks) {
+      check_scripts_.push_back(std::make_unique<task::Script>(catalog, check.script, limits));
+    }
+  }
+
+  Report run() {
+    const auto start = Clock::now();
+    report_.started = base::system_now();
+    report_.id = record::make_run_id(report_.started);
+    report_.name = job_.name;
+    report_.description = job_.description;
+    report_.redis = endpoint_.to_string();
+    report_.before = look_at(endpoint_);
+    for (std::size_t i = 0; i < job_.steps.size() && may_go_on(); ++i) {
+      guarded(job_.steps[i].script, [&] { run_step(job_.steps[i], *scripts_[i]); });
+    }
+    if (may_go_on() && !options_.dry_run) run_checks();
+    look_again();
+    report_.duration = std::chrono::duration_cast<base::Duration>(Clock::now() - start);
+    return std::move(report_);
+  }
+
+ private:
+  /// A step that failed does not keep the others from their work; a Redis that is gone, or a stop, does.
+  bool may_go_on() const {
+    return report_.exit_code != ExitCode::kNoRedis && report_.exit_code != ExitCode::kStopped &&
+           base::Interrupt::signal() == 0;
+  }
+
+  void run_step(const Step& step, task::Script& script) {
+    const auto start = Clock::now();
+    const base::Bytes before = report_.steps.empty() ? report_.before->memory : look_at(endpoint_).memory;
+    redis::LatencyProbe probe(endpoint_.url(), endpoint_.options());
+    task::RunOptions options;
+    options.engine = step.engine;
+    options.batch_time = job_.batch_time;
+    options.max_failures = job_.max_failures;
+    options.dry_run = options_.dry_run;
+    options.now = options_.now;
+    options.deadline = options_.deadline;
+    if (options_.on_progress) {
+      options.on_progress = [&](const task::Tally& tally) {
+        const auto elapsed = std::chrono::duration_cast<base::Duration>(Clock::now() - start);
+        options_.on_progress({step.script, tally, elapsed, probe.read()});
+      };
+    }
+    StepReport done;
+    done.run = task::run_task(script, step.params, endpoint_, options);
+    done.latency = probe.read();
+    done.exit_code = exit_code_of(done.run);
+    if (done.exit_code != ExitCode::kNoRedis) done.freed.count = before.count - look_at(endpoint_).memory.count;
+    report_.exit_code = graver(report_.exit_code, done.exit_code);
+    report_.steps.push_back(std::move(done));
+  }
+
+  void run_checks() {
+    for (std::size_t i = 0; i < job_.checks.size() && may_go_on(); ++i) {
+      guarded(job_.checks[i].script, [&] {
+        const auto found =
+            health::run_check(*check_scripts_[i], job_.checks[i].params, endpoint_, options_.deadline);
+        report_.findings.insert(report_.findings.end(), found.begin(), found.end());
+      });
+    }
+    if (health::verdict_of(report_.findings) == health::Level::kCritical) {
+      report_.exit_code = graver(report_.exit_code, ExitCode::kNotVerified);
+    }
+  }
+
+  void look_again() {
+    if (report_.exit_code == ExitCode::kNoRedis) return;
+    guarded("INFO", [&] { report_.after = look_at(endpoint_); });
+  }
+
+  /// What fails from here on stands in the report, beside what was done.
+  void guarded(const std::string& name, const std::function<void()>& action) {
+    try {
+      action();
+    } catch (const lua::ScriptError& error) {
+      fail(ExitCode::kFailed, fmt::format("{}: {}", name, error.what()));
+    } catch (const Aborted& aborted) {
+      fail(ExitCode::kStopped, fmt::format("{}: {}", name, aborted.what()));
+    } catch (const redis::RedisError& error) {
+      fail(ExitCode::kNoRedis, error.what());
+    }
+  }
+
+  void fail(ExitCode code, const std::string& what) {
+    report_.errors.push_back(what);
+    report_.exit_code = graver(report_.exit_code, code);
+  }
+
+  const Job& job_;
+  const redis::Endpoint& endpoint_;
+  const RunnerOptions& options_;
+  std::vector<std::unique_ptr<task::Script>> scripts_;
+  std::vector<std::unique_ptr<task::Script>> check_scripts_;
+  Report report_;
+};
+
+}  // namespace
+
+Report run_job(const Job& job, const task::Catalog& catalog, const redis::Endpoint& endpoint,
+               const RunnerOptions& options) {
+  check_job(job, catalog);
+  return Runner(job, catalog, endpoint, options).run();
+}
+
+}  // namespace moonshift::job

@@ -1,0 +1,34 @@
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "job/job_file.hpp"
+#include "record/report.hpp"
+#include "redis/endpoint.hpp"
+
+namespace moonshift::job {
+
+/// Where a run stands, for whoever watches it.
+struct Progress {
+  std::string step;
+  task::Tally tally;
+  base::Duration elapsed{0};
+  redis::Latency latency;
+};
+
+struct RunnerOptions {
+  base::SteadyTime deadline = base::kNever;
+  std::optional<base::UnixTime> now;
+  bool dry_run = false;
+  std::function<void(const Progress&)> on_progress;
+};
+
+/// Runs the steps, then the checks. Every script is opened, and every parameter resolved, before the
+/// first step changes anything: ConfigError otherwise. RedisError if Redis cannot be used at all; if it
+/// is lost later, the report says so beside what was done.
+record::Report run_job(const Job& job, const task::Catalog& catalog, const redis::Endpoint& endpoint,
+                       const RunnerOptions& options);
+
+}  // namespace moonshift::job

@@ -19,7 +19,8 @@ local function fragmentation(memory, p)
   local value = string.format("%.2f (RSS %s)", ratio, finding.bytes(memory.used_memory_rss))
   if memory.used_memory < 64 * MB then return finding.ok("fragmentation", value) end -- the ratio means nothing yet
   if ratio > p.max_fragmentation then
-    return finding.warning("fragmentation", value, tostring(p.max_fragmentation), "CONFIG SET activedefrag yes, or restart a replica and fail over")
+    return finding.warning("fragmentation", value, tostring(p.max_fragmentation),
+      "CONFIG SET activedefrag yes, or restart a replica and fail over")
   end
   if ratio < 0.9 then
     return finding.warning("fragmentation", value, "0.9", "part of the dataset is swapped out: give the host more memory")
@@ -37,7 +38,8 @@ end
 local function holds_queues()
   if redis.call("EXISTS", "rq:queues", "queues") > 0 then return true end
   for _, like in ipairs { { "bull:*:meta", "hash" }, { "bull:*:id", "string" }, { "_kombu.binding.*", "set" } } do
-    for _ in scan.keys { match = like[1], type = like[2] } do return true end
+    local first_key = scan.keys { match = like[1], type = like[2] }
+    if first_key() then return true end
   end
   return false
 end

@@ -60,8 +60,16 @@ local function own_sub_keys(job)
   return own
 end
 
+--- Whether a parent that has not finished itself still counts on this child. One that failed for another
+-- child's sake may list it too (a child with failParentOnFailure does not wait for its siblings); that
+-- entry goes with the child, or the parent could never complete when it is retried (moveToFinished: -4).
+local function is_awaited(parent, job)
+  if redis.call("SISMEMBER", parent .. ":dependencies", job) == 0 then return false end
+  return redis.call("EXISTS", parent) == 1 and redis.call("HEXISTS", parent, "finishedOn") == 0
+end
+
 --- Takes one finished job out of its queue, with all that is its own, unless it is no longer finished
--- before `before`, or is among the newest `keep`, or a parent that is still there waits for it
+-- before `before`, or is among the newest `keep`, or its parent still waits for it
 -- (removeParentDependencyKey.lua would delete that parent).
 -- A deduplication key goes if it still names this job (removeDeduplicationKeyIfNeededOnRemoval.lua).
 -- The index entry goes last. Whatever moves a job out of `completed` or `failed` changes its hash, so the
@@ -77,9 +85,9 @@ function bullmq.remove_finished(queue, state, id, before, keep)
     local fields = redis.call("HMGET", job, "finishedOn", "parentKey", "deid")
     local finished, parent, dedup = tonumber(fields[1]), fields[2], fields[3]
     if finished and finished >= before then return "kept", "its finishedOn is newer than its place in the index" end
-    if parent and redis.call("SISMEMBER", parent .. ":dependencies", job) == 1
-      and redis.call("EXISTS", parent) == 1 then
-      return "kept", "its parent waits for it"
+    if parent then
+      watch(parent, parent .. ":dependencies")
+      if is_awaited(parent, job) then return "kept", "its parent waits for it" end
     end
 
     if dedup then
@@ -87,6 +95,7 @@ function bullmq.remove_finished(queue, state, id, before, keep)
       watch(key)
       if redis.call("GET", key) == id then write("UNLINK", key, queue .. "dn:" .. dedup) end
     end
+    if parent then write("SREM", parent .. ":dependencies", job) end
     write("UNLINK", job, unpack(own_sub_keys(job)))
     write("ZREM", index, id)
     return "removed"

@@ -42,13 +42,14 @@ const Unit* find_unit(std::string_view name) {
 Duration parse_duration(std::string_view text) {
   std::string_view rest = text;
   double total = 0;
-  while (!rest.empty()) {
+  bool understood = !text.empty();
+  while (understood && !rest.empty()) {
     const auto quantity = take_quantity(rest);
     const Unit* unit = quantity ? find_unit(quantity->unit) : nullptr;
-    if (unit == nullptr) break;
-    total += quantity->value * static_cast<double>(unit->microseconds);
+    understood = unit != nullptr;
+    if (understood) total += quantity->value * static_cast<double>(unit->microseconds);
   }
-  if (text.empty() || !rest.empty() || total > kLongest) {
+  if (!understood || total > kLongest) {
     throw ConfigError(
         fmt::format("'{}' is not a duration: write a number and a unit of w d h m s ms us, as in "
                     "7d, 1h30m, 2ms",

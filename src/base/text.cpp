@@ -181,6 +181,24 @@ std::string did_you_mean(std::string_view word, std::span<const std::string> can
   return names.empty() ? "" : fmt::format(" (did you mean {}?)", join(names, " or "));
 }
 
+std::string hide_passwords(std::string_view text) {
+  std::string hidden;
+  for (auto scheme = text.find("://"); scheme != std::string_view::npos; scheme = text.find("://")) {
+    const auto begin = scheme + 3;
+    const auto end = std::min(text.find_first_of(" \n\t'\"", begin), text.size());
+    const auto at = text.substr(begin, end - begin).rfind('@');
+    hidden += text.substr(0, begin);
+    if (at == std::string_view::npos) {
+      hidden += text.substr(begin, end - begin);
+    } else {
+      hidden += "***";
+      hidden += text.substr(begin + at, end - begin - at);
+    }
+    text.remove_prefix(end);
+  }
+  return hidden.append(text);
+}
+
 std::string join(std::span<const std::string> words, std::string_view separator) {
   return fmt::format("{}", fmt::join(words, separator));
 }

@@ -43,6 +43,7 @@ ExitCode dispatch(const Arguments& arguments) {
     std::cout << "moonshift " MOONSHIFT_VERSION "\n";
     return ExitCode::kDone;
   }
+  if (word == "help" && arguments.size() > 1) return dispatch({arguments[1], "--help"});
   if (word == "--help" || word == "-h" || word == "help") {
     print_usage(std::cout);
     return ExitCode::kDone;
@@ -64,7 +65,7 @@ ExitCode dispatch(const Arguments& arguments) {
 ExitCode run_and_tell(const Arguments& arguments) {
   const auto tell = [](const std::string& what) {
     end_progress();
-    std::cerr << "moonshift: " << what << "\n";
+    std::cerr << "moonshift: " << base::hide_passwords(what) << "\n";
   };
   try {
     return dispatch(arguments);
@@ -89,11 +90,11 @@ ExitCode run_and_tell(const Arguments& arguments) {
 /// `ps` shows our arguments to everybody: blanks out the password of a URL among them.
 void hide_passwords(int argc, char** argv) {
   for (int i = 1; i < argc; ++i) {
-    char* scheme = std::strstr(argv[i], "://");
-    char* at = std::strrchr(argv[i], '@');
-    if (scheme == nullptr || at == nullptr || at < scheme) continue;
-    char* colon = std::strchr(scheme + 3, ':');
-    if (colon != nullptr && colon < at) std::memset(colon + 1, '*', static_cast<std::size_t>(at - colon - 1));
+    const std::string hidden = base::hide_passwords(argv[i]);
+    const std::size_t length = std::strlen(argv[i]);
+    if (hidden == argv[i]) continue;
+    std::memset(argv[i], ' ', length);
+    std::memcpy(argv[i], hidden.data(), std::min(hidden.size(), length));
   }
 }
 

@@ -10,6 +10,7 @@
 #include "base/duration.hpp"
 #include "base/error.hpp"
 #include "base/log.hpp"
+#include "base/text.hpp"
 #include "cli/progress.hpp"
 
 namespace moonshift::cli {
@@ -19,6 +20,9 @@ namespace {
 namespace fs = std::filesystem;
 using base::ConfigError;
 using Parsed = cxxopts::ParseResult;
+
+/// The group of the words that are no options; --help does not show it.
+constexpr std::string_view kWords = "Words";
 
 std::string read_url_file(const std::string& path) {
   std::ifstream file(path);
@@ -78,7 +82,7 @@ void Parser::add_output_options() {
 }
 
 void Parser::take_positional(const std::string& name, const std::string& help) {
-  add("Words")(name, help, cxxopts::value<std::vector<std::string>>());
+  add(std::string(kWords))(name, help, cxxopts::value<std::vector<std::string>>());
   options_.parse_positional({name});
 }
 
@@ -86,7 +90,9 @@ std::optional<Parsed> Parser::parse(const Arguments& arguments) {
   std::vector<const char*> words{"moonshift"};
   for (const std::string& argument : arguments) words.push_back(argument.c_str());
   try {
+    options_.allow_unrecognised_options();
     Parsed parsed = options_.parse(static_cast<int>(words.size()), words.data());
+    refuse_unknown(parsed);
     if (parsed.count("help") > 0) {
       std::cout << options_.help({"", "Run", "Redis", "Output"});
       return std::nullopt;
@@ -98,6 +104,21 @@ std::optional<Parsed> Parser::parse(const Arguments& arguments) {
   } catch (const cxxopts::exceptions::exception& error) {
     throw ConfigError(fmt::format("{}\nusage: moonshift {}", error.what(), usage_));
   }
+}
+
+void Parser::refuse_unknown(const Parsed& parsed) const {
+  if (parsed.unmatched().empty()) return;
+  const std::string& word = parsed.unmatched().front();
+  std::vector<std::string> known;
+  for (const std::string& group : options_.groups()) {
+    for (const auto& option : options_.group_help(group).options) {
+      if (group == kWords) continue;
+      for (const std::string& name : std::vector<std::string>{option.l}) known.push_back("--" + name);
+    }
+  }
+  if (!word.starts_with('-')) throw ConfigError(fmt::format("what is '{}'?\nusage: moonshift {}", word, usage_));
+  throw ConfigError(fmt::format("there is no option {}{}\nusage: moonshift {}", word,
+                                base::did_you_mean(word.substr(0, word.find('=')), known), usage_));
 }
 
 std::string one_positional(const Parsed& parsed, const std::string& name) {

@@ -31,6 +31,8 @@ class Parser {
   std::optional<cxxopts::ParseResult> parse(const Arguments& arguments);
 
  private:
+  void refuse_unknown(const cxxopts::ParseResult& parsed) const;
+
   std::string usage_;
   cxxopts::Options options_;
 };

@@ -66,7 +66,6 @@ base::ExitCode run_command(const Arguments& arguments) {
     step.params = read_parameters(words);
   }
   step.engine = read_engine((*parsed)["engine"].as<std::string>());
-  step.where = "moonshift run";
   job.name = step.script;
   job.steps.push_back(std::move(step));
   job.batch_time = base::parse_duration((*parsed)["batch-time"].as<std::string>());

@@ -189,14 +189,15 @@ std::string read_schedule(const TableReader& reader) {
   return cron.empty() ? calendar : cron;
 }
 
-/// Puts the place in the job file before what a script or a parameter says of itself.
+/// Puts the place in the job file, if there is one, before what a script or a parameter says of itself.
 void at_place(const std::string& where, const std::function<void()>& look) {
+  const std::string prefix = where.empty() ? "" : where + ": ";
   try {
     look();
   } catch (const ConfigError& error) {
-    throw ConfigError(fmt::format("{}: {}", where, error.what()));
+    throw ConfigError(prefix + error.what());
   } catch (const lua::ScriptError& error) {
-    throw ConfigError(fmt::format("{}: {}", where, error.what()));
+    throw ConfigError(prefix + error.what());
   }
 }
 

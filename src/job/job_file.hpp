@@ -16,7 +16,7 @@ struct Step {
   std::string script;
   task::GivenParameters params;
   task::EngineChoice engine = task::EngineChoice::kAuto;
-  std::string where;  ///< file:line:column, for messages
+  std::string where;  ///< file:line:column, for messages; empty if it comes from a command line
 };
 
 /// A check that must hold after the steps.

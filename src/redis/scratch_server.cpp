@@ -1,5 +1,6 @@
 #include "redis/scratch_server.hpp"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <poll.h>
 #include <signal.h>
@@ -72,9 +73,13 @@ std::vector<std::string> server_arguments(const std::string& program, const std:
   return arguments;
 }
 
-[[noreturn]] void run_server(std::vector<std::string> arguments, pid_t guardian) {
+[[noreturn]] void run_server(std::vector<std::string> arguments, const std::string& log, pid_t guardian) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (::getppid() != guardian) ::_exit(1);  // it died before the line above
+  // What it says before it has opened its log, about its directives, goes there too.
+  const int output = ::open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
+  ::dup2(output, STDOUT_FILENO);
+  ::dup2(output, STDERR_FILENO);
   std::vector<char*> pointers;
   for (std::string& argument : arguments) pointers.push_back(argument.data());
   pointers.push_back(nullptr);
@@ -88,7 +93,7 @@ std::vector<std::string> server_arguments(const std::string& program, const std:
   ::setsid();  // a Ctrl-C at the terminal is for the run, which still needs its server
   const pid_t guardian = ::getpid();
   const pid_t server = ::fork();
-  if (server == 0) run_server(std::move(arguments), guardian);
+  if (server == 0) run_server(std::move(arguments), directory + "/redis.log", guardian);
   const int server_fd = static_cast<int>(::syscall(SYS_pidfd_open, server, 0));
   std::array<pollfd, 2> entries{pollfd{link, POLLIN, 0}, pollfd{server_fd, POLLIN, 0}};
   ::poll(entries.data(), entries.size(), -1);
@@ -190,11 +195,11 @@ void ScratchServer::set_append_only(SteadyTime deadline) {
 
 std::string ScratchServer::last_words() const {
   std::ifstream log(directory_ + "/redis.log");
-  std::string line, last = "it left no log (is one of its directives misspelt?)";
+  std::string line, said;
   while (std::getline(log, line)) {
-    if (!line.empty()) last = line;
+    if (!line.empty()) said = said.find("FATAL CONFIG") == std::string::npos ? line : said + " " + line;
   }
-  return base::printable(last, 300);
+  return said.empty() ? "it left no log" : base::printable(said, 300);
 }
 
 }  // namespace moonshift::redis

@@ -32,6 +32,7 @@ std::string_view prefix_of(Scheme scheme) {
   return "";
 }
 
+/// No message repeats a part of the URL: what was meant to be the password may stand anywhere in it.
 [[noreturn]] void fail(std::string_view what) {
   throw ConfigError(fmt::format("bad Redis URL: {}", what));
 }
@@ -63,10 +64,11 @@ std::string percent_decode(std::string_view text) {
   return decoded;
 }
 
-/// Takes `user:password@` off the front. The last @ counts, so that a password may hold one.
+/// Takes `user:password@` off the front. The last @ counts, so that a password may hold one; a socket's
+/// path may too, and starts with a slash.
 void take_credentials(std::string_view& rest, Url& url) {
-  const auto at = rest.substr(0, rest.find('?')).rfind('@');
-  if (at == std::string_view::npos) return;
+  const auto at = rest.rfind('@');
+  if (at == std::string_view::npos || rest.starts_with('/')) return;
   std::string_view credentials = rest.substr(0, at);
   rest.remove_prefix(at + 1);
   url.user = percent_decode(take_until(credentials, ':'));
@@ -79,7 +81,7 @@ void take_credentials(std::string_view& rest, Url& url) {
 int parse_database(std::string_view text) {
   if (text.empty()) return 0;
   const auto number = parse_number<int>(text);
-  if (!number || *number < 0) fail(fmt::format("'{}' is not a database number", text));
+  if (!number || *number < 0) fail("the database must be a number from 0 on");
   return *number;
 }
 
@@ -89,6 +91,7 @@ Address parse_address(std::string_view text, int default_port) {
   if (text.starts_with('[')) {  // [::1]:6379
     text.remove_prefix(1);
     address.host = take_until(text, ']');
+    if (text.data() == nullptr) fail("the [ of an IPv6 address is not closed");
     port = text.starts_with(':') ? text.substr(1) : text;
   } else {
     address.host = take_until(text, ':');
@@ -97,7 +100,7 @@ Address parse_address(std::string_view text, int default_port) {
   if (address.host.empty()) fail("there is no host in it");
   if (!port.empty()) {
     const auto number = parse_number<int>(port);
-    if (!number || *number < 1 || *number > 65535) fail(fmt::format("'{}' is not a port", port));
+    if (!number || *number < 1 || *number > 65535) fail("the port must be a number from 1 to 65535 (a password is followed by @)");
     address.port = *number;
   }
   return address;
@@ -119,7 +122,7 @@ void parse_options(std::string_view list, Url& url) {
     } else if (url.scheme == Scheme::kScratch && !name.empty()) {
       url.options.emplace_back(name, percent_decode(value));
     } else {
-      fail(fmt::format("unknown option '{}'", name));
+      fail("after the ? there can only be db=NUMBER");
     }
   }
 }

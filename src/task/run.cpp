@@ -69,8 +69,7 @@ class TaskRun : public lua::Outlet, public lua::FiberOwner, public ItemListener 
         find_(script.state().function("find")) {
     scheduler_.define_outlet("emit", *this);
     script.set_failure_sink([this](const std::string& key, const std::string& error) {
-      result_.tally.add_failure({key}, error, "");
-      stop_at_most_failures();
+      on_walk_failure(key, error);
     });
     script.begin(p);
     if (choice == EngineChoice::kServer) {
@@ -119,6 +118,15 @@ class TaskRun : public lua::Outlet, public lua::FiberOwner, public ItemListener 
   }
 
   bool full() const override { return stopped_.has_value() || engine_->full(); }
+
+  /// A walk meets the same key again in each pass.
+  void on_walk_failure(const std::string& key, const std::string& error) {
+    const std::uint64_t print = fingerprint({key});
+    if (failed_.contains(print)) return;
+    failed_.add(print);
+    result_.tally.add_failure({key}, error, "");
+    stop_at_most_failures();
+  }
 
   // How items and find itself end
 

@@ -83,7 +83,7 @@ local big_page = 1024 * 1024 -- bytes; above it the next page is smaller
 local function next_count(count, page)
   local bytes = 0
   for i = 1, #page do bytes = bytes + #page[i] end
-  if bytes > big_page then return math.max(1, math.floor(count / 4)) end
+  if bytes > big_page then return math.max(2, math.floor(count / 4)) end
   return math.min(most_count, count * 2)
 end
 
@@ -207,7 +207,7 @@ function scan.zset(key, min, max)
           count = next_count(count, fresh)
           return fresh
         end
-        done, offset = not full, offset + count
+        done, offset = not full, offset + count - 1 -- its last element shows whether some went
       end
     end
     return nil

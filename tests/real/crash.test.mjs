@@ -7,7 +7,15 @@ import { setTimeout as pause } from 'node:timers/promises';
 import facts from './fixture.json' with { type: 'json' };
 import { randomness } from './history.mjs';
 import {
-  differences, launchMoonshift, moonshiftDone, Proxy, redisFor, RedisServer, runArguments, snapshot, until,
+  differences,
+  launchMoonshift,
+  moonshiftDone,
+  Proxy,
+  redisFor,
+  RedisServer,
+  runArguments,
+  snapshot,
+  until,
 } from './support.mjs';
 
 const rdb = new URL('fixture.rdb', import.meta.url).pathname;
@@ -42,6 +50,14 @@ for (const engine of ['local', 'server']) {
 
     before(async () => {
       const server = await RedisServer.start({ rdb });
+      try {
+        await measure(server);
+      } finally {
+        await server.stop();
+      }
+    });
+
+    async function measure(server) {
       const started = performance.now();
       for (const state of states) {
         const proxy = await Proxy.start(server);
@@ -51,8 +67,7 @@ for (const engine of ['local', 'server']) {
       }
       uninterrupted.ms = (performance.now() - started) / states.length;
       uninterrupted.end = await snapshot(server.client);
-      await server.stop();
-    });
+    }
 
     const assertSameEnd = async (server) =>
       assert.deepEqual(differences(uninterrupted.end, await cleanAll(server, engine)), []);
@@ -60,7 +75,11 @@ for (const engine of ['local', 'server']) {
     const cuts = (state, count) => {
       const bytes = uninterrupted.bytes[state];
       return Array.from({ length: count }, (_, i) =>
-        random.between(Math.floor((bytes * i) / count) + 1, Math.floor((bytes * (i + 1)) / count) - 1));
+        random.between(
+          Math.floor((bytes * i) / count) + 1,
+          Math.floor((bytes * (i + 1)) / count) - 1,
+        ),
+      );
     };
 
     test('kill -9 of moonshift after so many bytes', async (t) => {
@@ -68,7 +87,10 @@ for (const engine of ['local', 'server']) {
         for (const limit of cuts(state, state === 'completed' ? 10 : 4)) {
           const server = await redisFor(t, { rdb });
           let run;
-          const proxy = await Proxy.start(server, { limit, reached: () => run.child.kill('SIGKILL') });
+          const proxy = await Proxy.start(server, {
+            limit,
+            reached: () => run.child.kill('SIGKILL'),
+          });
           run = launchClean(proxy.url, engine, state);
           assert.equal((await run.done).signal, 'SIGKILL', `${state}, ${limit} bytes`);
           await proxy.close();
@@ -93,7 +115,10 @@ for (const engine of ['local', 'server']) {
     test('the link is lost', async (t) => {
       for (const limit of cuts('completed', 3)) {
         const server = await redisFor(t, { rdb });
-        const proxy = await Proxy.start(server, { limit, reached: () => proxy.sockets.forEach((it) => it.destroy()) });
+        const proxy = await Proxy.start(server, {
+          limit,
+          reached: () => proxy.sockets.forEach((it) => it.destroy()),
+        });
         const { code } = await launchClean(proxy.url, engine, 'completed').done;
         assert.notEqual(code, 0);
         await assertSameEnd(server);
@@ -104,7 +129,10 @@ for (const engine of ['local', 'server']) {
     test('kill -9 of redis-server', async (t) => {
       for (const limit of cuts('completed', 5)) {
         const server = await appendOnlyServer(t);
-        const proxy = await Proxy.start(server, { limit, reached: () => server.process.kill('SIGKILL') });
+        const proxy = await Proxy.start(server, {
+          limit,
+          reached: () => server.process.kill('SIGKILL'),
+        });
         const { code } = await launchClean(proxy.url, engine, 'completed').done;
         assert.notEqual(code, 0);
         await proxy.close();

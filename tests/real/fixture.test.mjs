@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import facts from './fixture.json' with { type: 'json' };
 import { libraries } from './history.mjs';
-import { byteForByte, differences, moonshiftDone, redisFor, snapshot } from './support.mjs';
+import { differences, moonshiftDone, redisFor, snapshot } from './support.mjs';
 
 const rdb = new URL('fixture.rdb', import.meta.url).pathname;
 const sum = (list) => list.reduce((total, it) => total + it, 0);
@@ -14,7 +14,11 @@ async function nightly(server, engine) {
     const queues = facts.queues.filter((queue) => queue.prefix === prefix);
     for (const state of ['completed', 'failed']) {
       const { outcomes } = await moonshiftDone('bullmq/clean', server.url, {
-        engine, state, prefix, older_than: '7d', now: facts.now,
+        engine,
+        state,
+        prefix,
+        older_than: '7d',
+        now: facts.now,
       });
       assert.equal(outcomes.removed, sum(queues.map(({ eligible }) => eligible[state])));
       assert.equal(outcomes.kept ?? 0, sum(queues.map(({ kept }) => kept[state] ?? 0)));
@@ -38,7 +42,9 @@ describe('the fixture', () => {
       await nightly(server, engine);
       const once = await snapshot(server.client);
       for (const { prefix, name, library, counts, eligible } of facts.queues) {
-        const queue = server.host(new libraries[library].Queue(name, { prefix, connection: server.client }));
+        const queue = server.host(
+          new libraries[library].Queue(name, { prefix, connection: server.client }),
+        );
         assert.deepEqual(await queue.getJobCounts(), {
           ...counts,
           completed: counts.completed - eligible.completed,

@@ -52,7 +52,7 @@ export function randomness(seed) {
   };
 }
 
-/** An error as a worker in a container would report it, so that no path of this machine is stored. */
+/** An error as a worker in a container reports it: no path of this machine is stored. */
 export function failure(message, stack = ['Worker.process (/app/dist/worker.js:88:13)']) {
   const error = new Error(message);
   error.stack = [`Error: ${message}`, ...stack.map((frame) => `    at ${frame}`)].join('\n');

@@ -11,7 +11,15 @@ import { join } from 'node:path';
 import { RateLimiterRedis } from 'rate-limiter-flexible';
 import { RedisStore } from 'rate-limit-redis';
 import {
-  clock, day, failure, hour, libraries, minute, QueueHistory, randomness, second,
+  clock,
+  day,
+  failure,
+  hour,
+  libraries,
+  minute,
+  QueueHistory,
+  randomness,
+  second,
 } from './history.mjs';
 import { RedisServer, until } from './support.mjs';
 
@@ -32,59 +40,96 @@ const article = () => `${random.pick(desks)}/${random.pick(slugs)}-${random.betw
 /** What the queues are for: how their jobs look, how they end, what goes wrong. */
 const plans = [
   {
-    name: 'publishing', library: 'bullmq6', completed: 560, failed: 50, waiting: 14,
+    name: 'publishing',
+    library: 'bullmq6',
+    completed: 560,
+    failed: 50,
+    waiting: 14,
     job: () => ['publish', { article: article(), edition: random.pick(['web', 'app', 'print']) }],
     value: () => ({ url: `/news/${random.between(10000, 99999)}`, ms: random.between(20, 900) }),
-    error: () => failure('connect ETIMEDOUT 10.4.0.17:443', [
-      'TCPConnectWrap.afterConnect [as oncomplete] (node:net:1611:16)',
-      'async Cdn.purge (/app/dist/cdn.js:57:21)',
-    ]),
+    error: () =>
+      failure('connect ETIMEDOUT 10.4.0.17:443', [
+        'TCPConnectWrap.afterConnect [as oncomplete] (node:net:1611:16)',
+        'async Cdn.purge (/app/dist/cdn.js:57:21)',
+      ]),
   },
   {
-    name: 'notifications', library: 'bullmq6', completed: 450, failed: 40, waiting: 25,
+    name: 'notifications',
+    library: 'bullmq6',
+    completed: 450,
+    failed: 40,
+    waiting: 25,
     job: () => ['push', { user: random.between(1, 90000), topic: random.pick(desks) }],
     value: () => ({ sent: random.between(0, 3) }),
     error: () => failure('Unregistered device token', ['Apns.send (/app/dist/apns.js:102:11)']),
   },
   {
-    name: 'search-indexing', library: 'bullmq6', completed: 280, failed: 18, waiting: 8,
+    name: 'search-indexing',
+    library: 'bullmq6',
+    completed: 280,
+    failed: 18,
+    waiting: 8,
     job: () => ['index', { article: article(), version: random.between(1, 12) }],
     value: () => ({ indexed: true }),
-    error: () => failure('429 es_rejected_execution_exception', [
-      'Transport.request (/app/node_modules/@elastic/transport/lib/Transport.js:544:17)',
-      'async index (/app/dist/search.js:31:5)',
-    ]),
+    error: () =>
+      failure('429 es_rejected_execution_exception', [
+        'Transport.request (/app/node_modules/@elastic/transport/lib/Transport.js:544:17)',
+        'async index (/app/dist/search.js:31:5)',
+      ]),
   },
   {
-    name: 'image-resizing', library: 'bullmq5', completed: 260, failed: 20, waiting: 6,
+    name: 'image-resizing',
+    library: 'bullmq5',
+    completed: 260,
+    failed: 20,
+    waiting: 6,
     job: () => ['resize', { image: `${article()}.jpg`, widths: [320, 960, 1600] }],
     value: () => ({ bytes: random.between(9000, 400000) }),
-    error: () => failure('Input buffer contains unsupported image format', [
-      'Sharp.toBuffer (/app/node_modules/sharp/lib/output.js:163:17)',
-    ]),
+    error: () =>
+      failure('Input buffer contains unsupported image format', [
+        'Sharp.toBuffer (/app/node_modules/sharp/lib/output.js:163:17)',
+      ]),
   },
   {
-    name: 'mail-digest', library: 'bullmq5', completed: 170, failed: 10, waiting: 3,
+    name: 'mail-digest',
+    library: 'bullmq5',
+    completed: 170,
+    failed: 10,
+    waiting: 3,
     job: () => ['digest', { list: random.pick(desks), issue: random.between(100, 999) }],
     value: () => ({ recipients: random.between(40, 9000) }),
-    error: () => failure('450 4.2.1 mailbox busy', ['SMTPConnection._onData (/app/dist/smtp.js:9:3)']),
+    error: () =>
+      failure('450 4.2.1 mailbox busy', ['SMTPConnection._onData (/app/dist/smtp.js:9:3)']),
   },
   {
-    name: 'webhooks', prefix: '{app}', library: 'bullmq6', completed: 180, failed: 14, waiting: 5,
+    name: 'webhooks',
+    prefix: '{app}',
+    library: 'bullmq6',
+    completed: 180,
+    failed: 14,
+    waiting: 5,
     job: () => ['deliver', { hook: random.between(1, 60), event: 'article.published' }],
     value: () => ({ status: 204 }),
     error: () => failure('HTTP 503 from subscriber', ['deliver (/app/dist/webhooks.js:44:13)']),
   },
 ];
 
-const openHistory = (connection) => ({ library, name, prefix }) =>
-  new QueueHistory(libraries[library], connection, name, {
-    prefix, queue: queueOptions, worker: workerOptions,
-  });
+const openHistory =
+  (connection) =>
+  ({ library, name, prefix }) =>
+    new QueueHistory(libraries[library], connection, name, {
+      prefix,
+      queue: queueOptions,
+      worker: workerOptions,
+    });
 
 /** Ages from minutes to sixty days; two of three are older than the limit. */
 function someAge() {
-  const bands = [[5 * minute, day], [day, 7 * day], [7 * day, 60 * day]];
+  const bands = [
+    [5 * minute, day],
+    [day, 7 * day],
+    [7 * day, 60 * day],
+  ];
   const draw = random.next();
   return random.between(...bands[draw < 0.12 ? 0 : draw < 0.34 ? 1 : 2]);
 }
@@ -134,19 +179,26 @@ async function fillPresent(history, plan) {
 }
 
 const child = (name, queueName, opts = {}) => ({
-  name, queueName, data: { article: article() }, opts: { jobId: random.uuid(), ...opts },
+  name,
+  queueName,
+  data: { article: article() },
+  opts: { jobId: random.uuid(), ...opts },
 });
 const parent = (name, children) => ({
-  name, data: { article: article() }, opts: { jobId: random.uuid() }, children,
+  name,
+  data: { article: article() },
+  opts: { jobId: random.uuid() },
+  children,
 });
 
 /** Flows that ended well, within one queue and across two. Old and recent. */
 async function addFinishedFlows(publishing, indexing) {
   for (const age of [40 * day, 12 * day, 3 * day]) {
     const at = now - age;
-    await publishing.addFlow(at, parent('release', [
-      child('render', publishing.name), child('index', indexing.name),
-    ]));
+    await publishing.addFlow(
+      at,
+      parent('release', [child('render', publishing.name), child('index', indexing.name)]),
+    );
     await publishing.complete(at + minute, { value: { pages: 3 }, during: reportSteps });
     await indexing.complete(at + 2 * minute, { value: { indexed: true } });
     await publishing.complete(at + 3 * minute, { value: { released: true } });
@@ -157,9 +209,10 @@ async function addFinishedFlows(publishing, indexing) {
 async function addStuckFlows(publishing, indexing) {
   for (const age of [30 * day, 20 * day, 9 * day]) {
     const at = now - age;
-    await publishing.addFlow(at, parent('release', [
-      child('render', publishing.name), child('index', indexing.name),
-    ]));
+    await publishing.addFlow(
+      at,
+      parent('release', [child('render', publishing.name), child('index', indexing.name)]),
+    );
     await publishing.fail(at + minute, { error: failure('template not found: longread') });
     await indexing.complete(at + 2 * minute, { value: { indexed: true } });
   }
@@ -172,15 +225,17 @@ async function addStuckFlows(publishing, indexing) {
 async function addTolerantFlows(publishing, indexing) {
   for (const age of [25 * day, 2 * day]) {
     const at = now - age;
-    await publishing.addFlow(at, parent('release', [
-      child('index', indexing.name, { ignoreDependencyOnFailure: true }),
-    ]));
+    await publishing.addFlow(
+      at,
+      parent('release', [child('index', indexing.name, { ignoreDependencyOnFailure: true })]),
+    );
     await indexing.fail(at + minute, { error: failure('index is read-only') });
     await publishing.complete(at + 2 * minute, { value: { released: true } });
 
-    await publishing.addFlow(at + hour, parent('release', [
-      child('index', indexing.name, { failParentOnFailure: true }),
-    ]));
+    await publishing.addFlow(
+      at + hour,
+      parent('release', [child('index', indexing.name, { failParentOnFailure: true })]),
+    );
     await indexing.fail(at + hour + minute, { error: failure('index is read-only') });
     await publishing.failDeferred(at + hour + 2 * minute);
   }
@@ -210,7 +265,10 @@ async function addSchedule(history) {
   const first = now - 14 * day - hour;
   clock.set(first);
   await history.queue.upsertJobScheduler(
-    'nightly-sitemap', { pattern: '0 2 * * *', tz: 'UTC' }, { name: 'sitemap', data: { full: true } });
+    'nightly-sitemap',
+    { pattern: '0 2 * * *', tz: 'UTC' },
+    { name: 'sitemap', data: { full: true } },
+  );
   for (let run = 0; run < 15; run++) {
     await history.complete(now - (14 - run) * day - 29 * minute, { value: { urls: 41000 + run } });
   }
@@ -332,10 +390,16 @@ async function fill(client) {
 }
 
 function printSummary({ queues, rate_limits, keys }) {
-  console.table(queues.map(({ prefix, name, library, counts, eligible, kept }) => ({
-    queue: `${prefix}:${name}`, library, ...counts, 'old completed': eligible.completed,
-    'old failed': eligible.failed, 'of those kept': kept.failed,
-  })));
+  console.table(
+    queues.map(({ prefix, name, library, counts, eligible, kept }) => ({
+      queue: `${prefix}:${name}`,
+      library,
+      ...counts,
+      'old completed': eligible.completed,
+      'old failed': eligible.failed,
+      'of those kept': kept.failed,
+    })),
+  );
   console.table(rate_limits);
   console.log(`${keys} keys`);
 }
@@ -345,8 +409,7 @@ try {
   const histories = await fill(server.client);
   const facts = await collectFacts(server.client, histories);
   await copyFile(await server.save(), join(import.meta.dirname, 'fixture.rdb'));
-  await writeFile(
-    join(import.meta.dirname, 'fixture.json'), `${JSON.stringify(facts, null, 2)}\n`);
+  await writeFile(join(import.meta.dirname, 'fixture.json'), `${JSON.stringify(facts, null, 2)}\n`);
   printSummary(facts);
   for (const history of histories) await history.close();
 } finally {

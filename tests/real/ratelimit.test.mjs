@@ -4,13 +4,32 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { RateLimiterRedis } from 'rate-limiter-flexible';
 import { RedisStore } from 'rate-limit-redis';
-import { byteForByte, differences, moonshiftDone, redisFor, RedisServer, snapshot, until } from './support.mjs';
+import {
+  byteForByte,
+  differences,
+  moonshiftDone,
+  redisFor,
+  RedisServer,
+  snapshot,
+  until,
+} from './support.mjs';
 
-const clients = ['203.0.113.7', '2001:db8::1', 'ключ-ü-🚀', 'two\nlines', 'nul\0inside', '*', '[a-z]?', '\\*'];
+const clients = [
+  '203.0.113.7',
+  '2001:db8::1',
+  'ключ-ü-🚀',
+  'two\nlines',
+  'nul\0inside',
+  '*',
+  '[a-z]?',
+  '\\*',
+];
 
 /** A window below a second becomes none: rate-limiter-flexible's counters then never expire. */
 async function useFlexible(storeClient) {
-  const [short, long] = [0.5, 3600].map((duration) => new RateLimiterRedis({ storeClient, points: 5, duration }));
+  const [short, long] = [0.5, 3600].map(
+    (duration) => new RateLimiterRedis({ storeClient, points: 5, duration }),
+  );
   for (const who of clients) {
     await short.consume(`short:${who}`);
     await long.consume(`long:${who}`);
@@ -64,7 +83,10 @@ describe('ratelimit/purge', () => {
       const loaded = await snapshot(server.client);
       const { outcomes } = await moonshiftDone('ratelimit/purge', server.url, { engine, pattern });
       assert.deepEqual(outcomes, { removed: 2 * clients.length });
-      assert.deepEqual(differences(without(loaded, leaks), await snapshot(server.client), byteForByte), []);
+      assert.deepEqual(
+        differences(without(loaded, leaks), await snapshot(server.client), byteForByte),
+        [],
+      );
     });
 
     test(`${engine}: one pattern leaves the other limiter alone`, async (t) => {
@@ -72,14 +94,20 @@ describe('ratelimit/purge', () => {
       const loaded = await snapshot(server.client);
       await moonshiftDone('ratelimit/purge', server.url, { engine, pattern: 'rl:*' });
       const gone = (name) => leaks(name) && name.startsWith('rl:');
-      assert.deepEqual(differences(without(loaded, gone), await snapshot(server.client), byteForByte), []);
+      assert.deepEqual(
+        differences(without(loaded, gone), await snapshot(server.client), byteForByte),
+        [],
+      );
     });
 
     test(`${engine}: only=all takes the live counters too, and nothing else`, async (t) => {
       const server = await redisFor(t, { rdb });
       const loaded = await snapshot(server.client);
       await moonshiftDone('ratelimit/purge', server.url, { engine, pattern, only: 'all' });
-      assert.deepEqual(differences(without(loaded, counter), await snapshot(server.client), byteForByte), []);
+      assert.deepEqual(
+        differences(without(loaded, counter), await snapshot(server.client), byteForByte),
+        [],
+      );
     });
 
     test(`${engine}: a client whose counter was purged is counted anew`, async (t) => {

@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { rmSync } from 'node:fs';
 import { copyFile, mkdtemp, rm } from 'node:fs/promises';
 import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -23,7 +24,16 @@ export async function until(condition, what, seconds = 20) {
 }
 
 const servers = new Set();
-process.on('exit', () => servers.forEach((server) => server.process?.kill('SIGKILL')));
+process.on('exit', () => servers.forEach((server) => server.abandon()));
+for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1));
+
+// Hashes stay listpacks: reading a hash table moves its buckets about, and with them its DUMP.
+const configuration = {
+  port: 0,
+  save: '',
+  'hash-max-listpack-entries': 1_000_000,
+  'hash-max-listpack-value': 1_000_000,
+};
 
 /** A redis-server of our own, on a Unix socket in a directory of its own. */
 export class RedisServer {
@@ -42,13 +52,15 @@ export class RedisServer {
   }
 
   async launch() {
-    const options = { port: 0, unixsocket: this.socket, dir: this.directory, save: '' };
+    const options = { ...configuration, unixsocket: this.socket, dir: this.directory };
     if (this.appendonly) Object.assign(options, { appendonly: 'yes', appendfsync: 'always' });
     const argv = Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)]);
     this.process = spawn(process.env.REDIS_SERVER ?? 'redis-server', argv, { stdio: 'ignore' });
     this.exited = once(this.process, 'exit');
     this.client = this.connect();
-    await this.client.ping();
+    const failed = this.exited.then(() => Promise.reject(new Error('redis-server has ended')));
+    await Promise.race([this.client.ping(), failed]);
+    failed.catch(() => {});
   }
 
   /** A connection that is closed with the server. Retries until the server is ready. */
@@ -87,6 +99,12 @@ export class RedisServer {
     await rm(this.directory, { recursive: true, force: true });
     servers.delete(this);
   }
+
+  /** The same without asking anybody, for a process that ends early. */
+  abandon() {
+    this.process?.kill('SIGKILL');
+    rmSync(this.directory, { recursive: true, force: true });
+  }
 }
 
 /** A server that lives as long as the test `t`. */
@@ -99,7 +117,7 @@ export async function redisFor(t, options) {
 const sorted = (list) => [...list].sort();
 const pairs = (flat) => flat.flatMap((item, i) => (i % 2 ? [] : [`${item}\0${flat[i + 1]}`]));
 
-// Contents as one string that does not depend on the encoding or on a server's hash seed.
+// Contents as text that does not depend on the encoding or on a server's hash seed.
 const contents = {
   string: (client, key) => client.getBuffer(key).then(latin1),
   list: (client, key) => client.lrangeBuffer(key, 0, -1).then((all) => all.map(latin1)),
@@ -156,7 +174,11 @@ export const byteForByte = ['dump', 'expires'];
 export function launchMoonshift(...args) {
   const binary = process.env.MOONSHIFT;
   assert.ok(binary, 'MOONSHIFT must hold the path of the binary');
-  const child = spawn(binary, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(binary, args, {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    timeout: 60_000,
+    killSignal: 'SIGKILL',
+  });
   const output = { stdout: '', stderr: '' };
   for (const name of ['stdout', 'stderr']) {
     child[name].setEncoding('utf8').on('data', (text) => (output[name] += text));
@@ -167,7 +189,9 @@ export function launchMoonshift(...args) {
 
 /** `moonshift run` of one script to its end. Parameters may be lists; `now` is in ms. */
 export async function moonshift(script, url, { engine = 'local', now, ...params } = {}) {
-  const { code, stdout, stderr } = await launchMoonshift(...runArguments(script, url, { engine, now, ...params })).done;
+  const { code, stdout, stderr } = await launchMoonshift(
+    ...runArguments(script, url, { engine, now, ...params }),
+  ).done;
   const report = JSON.parse(stdout || '{}');
   return { code, report, stderr };
 }
@@ -183,7 +207,11 @@ export function runArguments(script, url, { engine, now, ...params }) {
 /** Runs a script and demands that it is done and verified. Returns the report. */
 export async function moonshiftDone(script, url, options) {
   const { code, report, stderr } = await moonshift(script, url, options);
-  assert.equal(code, 0, `${script} ended with ${code}:\n${JSON.stringify(report, null, 1)}\n${stderr}`);
+  assert.equal(
+    code,
+    0,
+    `${script} ended with ${code}:\n${JSON.stringify(report, null, 1)}\n${stderr}`,
+  );
   assert.equal(report.failed, 0);
   return report;
 }

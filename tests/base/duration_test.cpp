@@ -1,0 +1,42 @@
+#include "base/duration.hpp"
+
+#include "base/error.hpp"
+
+using namespace std::chrono_literals;
+using moonshift::base::describe_duration;
+using moonshift::base::Duration;
+using moonshift::base::format_duration;
+using moonshift::base::parse_duration;
+
+TEST_CASE("a duration is a number and a unit, or several") {
+  struct Case {
+    std::string text;
+    Duration duration;
+  };
+  for (const Case& c : {Case{"7d", 168h}, Case{"2ms", 2ms}, Case{"500us", 500us}, Case{"1h30m", 90min},
+                        Case{"1.5h", 90min}, Case{"1w", 168h}, Case{"0s", 0s}}) {
+    CAPTURE(c.text);
+    CHECK(parse_duration(c.text) == c.duration);
+    CHECK(parse_duration(format_duration(c.duration)) == c.duration);
+  }
+}
+
+TEST_CASE("what is no duration is refused") {
+  for (const std::string text : {"", "7", "d", "7 d", "-1s", "7d ", "1x", "1.2.3s", "99999999w", "1e3s", "nans", "infs"}) {
+    CAPTURE(text);
+    CHECK_THROWS_AS(parse_duration(text), moonshift::base::ConfigError);
+  }
+}
+
+TEST_CASE("a duration is described in three digits") {
+  CHECK(describe_duration(850us) == "850 us");
+  CHECK(describe_duration(2310us) == "2.31 ms");
+  CHECK(describe_duration(2310ms) == "2.31 s");
+  CHECK(describe_duration(192s) == "3m 12s");
+  CHECK(describe_duration(2h + 5min) == "2h 05m");
+}
+
+TEST_CASE("ten days are 10d, a week 1w") {
+  CHECK(format_duration(240h) == "10d");
+  CHECK(format_duration(168h) == "1w");
+}

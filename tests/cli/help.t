@@ -1,0 +1,87 @@
+What moonshift says of itself.
+
+  $ . "$TESTDIR/support.sh"
+
+It explains itself: the commands, and the exit codes.
+
+  $ moonshift --help
+  moonshift keeps a Redis healthy: it runs Lua maintenance scripts, and proves that they helped.
+  
+  usage: moonshift COMMAND [options]
+  
+    run       run one task now
+    job       run one job of schedules/ now
+    jobs      the jobs
+    scripts   the scripts with their help
+    verify    do the checks hold
+  
+  `moonshift COMMAND --help` tells more.
+  
+  exit codes
+    0  done, and verified
+    1  a script or a step failed
+    2  bad usage, configuration or script
+    3  Redis cannot be reached, or is not usable
+    4  stopped early; running it again resumes
+    5  done, but verification fails
+    6  nothing done: another run holds the lock
+  $ moonshift --help > long; moonshift -h | diff long - && moonshift help | diff long -
+
+Without a command the same stands on standard error, and it is bad usage.
+
+  $ moonshift 2>&1 >/dev/null | diff long -
+  [2]
+
+  $ moonshift --version
+  moonshift [0-9]+\.[0-9]+\.[0-9]+ (re)
+
+Every command explains itself, and needs neither Redis nor jobs for that.
+
+  $ for command in run job jobs scripts verify; do moonshift $command --help </dev/null | sed -n '1p;/^  moonshift/p'; done
+  Runs one task, and verifies that it helped.
+    moonshift run SCRIPT [--param name=value ...] [options]
+  Runs one job of schedules/ now: its steps, then its checks.
+    moonshift job NAME [options]
+  Lists the jobs of schedules/, or checks them.
+    moonshift jobs [--check] [options]
+  Lists the scripts, or shows the help of one.
+    moonshift scripts [NAME] [options]
+  Runs the checks, all of checks/ unless some are named.
+    moonshift verify [CHECK ...] [options]
+
+  $ options() { moonshift $1 --help | grep -oE '^ +(-[a-z], |    )--[a-z-]+' | sed 's/.*--//' | xargs; }
+  $ options run
+  help param engine max-failures batch-time dry-run now url url-file timeout json quiet verbose scripts
+  $ options job
+  help schedules dry-run now url url-file timeout json quiet verbose scripts
+  $ options jobs
+  help check schedules json quiet verbose scripts
+  $ options scripts
+  help json quiet verbose scripts
+  $ options verify
+  help url url-file timeout json quiet verbose scripts
+
+`help run` is `run --help`.
+
+  $ moonshift help run | head -1
+  Runs one task, and verifies that it helped.
+
+--help wins over whatever else is wrong.
+
+  $ moonshift run nonsense --engine nonsense --help | head -1
+  Runs one task, and verifies that it helped.
+
+An unknown command is answered by the nearest ones.
+
+  $ moonshift jbo
+  moonshift: there is no command 'jbo' (did you mean job or jobs?); see moonshift --help
+  [2]
+  $ moonshift verfy
+  moonshift: there is no command 'verfy' (did you mean verify?); see moonshift --help
+  [2]
+  $ moonshift defragment
+  moonshift: there is no command 'defragment'; see moonshift --help
+  [2]
+  $ moonshift --json
+  moonshift: there is no command '--json'; see moonshift --help
+  [2]

@@ -1,0 +1,86 @@
+What `moonshift jobs` tells about the jobs.
+
+  $ . "$TESTDIR/support.sh"
+  $ mkdir schedules
+  $ cat > schedules/nightly.toml <<'EOF'
+  > description = "Nightly maintenance"
+  > cron        = "30 2 * * *"
+  > timezone    = "Europe/Berlin"
+  > url         = "redis://:hunter2@cache.example.com"
+  > [[step]]
+  > script = "bullmq/clean"
+  > [[step]]
+  > script = "ratelimit/purge"
+  > params = { pattern = ["rl:*", "rlflx:*"] }
+  > [verify]
+  > checks = ["memory", { check = "clients", params = { warn = 0.5 } }]
+  > EOF
+  $ cat > schedules/sweep.toml <<'EOF'
+  > [[step]]
+  > script = "ratelimit/purge"
+  > params = { pattern = "rl:*" }
+  > EOF
+
+It lists the jobs of ./schedules: when, what for, and with what.
+
+  $ moonshift jobs
+  job      schedule                    description          steps and checks
+  nightly  30 2 * * * (Europe/Berlin)  Nightly maintenance  bullmq/clean, ratelimit/purge, checks/memory, checks/clients
+  sweep    by hand                                          ratelimit/purge
+  $ cd /; moonshift jobs --schedules "$OLDPWD/schedules" | wc -l; cd "$OLDPWD"
+  3
+  $ moonshift jobs --json | fields 0.job 0.schedule 0.timezone 0.steps 0.checks 1.job 1.path
+  0.job = "nightly"
+  0.schedule = "30 2 * * *"
+  0.timezone = "Europe/Berlin"
+  0.steps = ["bullmq/clean", "ratelimit/purge"]
+  0.checks = ["checks/memory", "checks/clients"]
+  1.job = "sweep"
+  1.path = "schedules/sweep.toml"
+
+A password of a job's URL is nowhere in it.
+
+  $ moonshift jobs -v 2>&1 | grep hunter2; moonshift jobs --json -v 2>&1 | grep hunter2
+  [1]
+
+--check reads every job, its scripts and their parameters, needs no Redis, and names every broken file.
+
+  $ moonshift jobs --check >/dev/null
+  $ printf 'timeout = "soon"\n' > schedules/a.toml
+  $ printf '[[step]]\nscript = "bullmq/clen"\n' > schedules/b.toml
+  $ printf '[[step]]\nscript = "ratelimit/purge"\n' > schedules/c.toml
+  $ printf 'description = "\n' > schedules/d.toml
+  $ moonshift jobs --check > list
+  moonshift: schedules/a.toml:1:11: timeout: 'soon' is not a duration: * (glob)
+  moonshift: schedules/b.toml:2:10: there is no script 'bullmq/clen' (did you mean bullmq/clean?): `moonshift scripts` lists them all
+  moonshift: schedules/c.toml:*: ratelimit/purge: the parameter 'pattern' is required: which keys, such as rl:* (glob, several) (glob)
+  moonshift: schedules/d.toml:1:*: * (glob)
+  [2]
+
+The jobs that can be read are listed all the same, with or without --check.
+
+  $ grep -oE '^(nightly|sweep)' list
+  nightly
+  sweep
+  $ moonshift jobs 2>/dev/null | grep -oE '^(nightly|sweep)'
+  nightly
+  sweep
+  [2]
+
+A job's scripts may come from a directory of one's own.
+
+  $ rm schedules/[a-d].toml
+  $ echo 'return task { find = function(p, emit) end, each = function() end }' > scripts/ours.lua
+  $ printf '[[step]]\nscript = "ours"\n' > schedules/ours.toml
+  $ moonshift jobs --check >/dev/null
+  moonshift: schedules/ours.toml:2:10: there is no script 'ours'* (glob)
+  [2]
+  $ moonshift jobs --check --scripts scripts >/dev/null
+
+No jobs are no error; no directory is one.
+
+  $ mkdir none; moonshift jobs --schedules none --json
+  []
+  $ moonshift jobs --schedules missing
+  moonshift: missing: there is no such directory of jobs (see --schedules)
+  [2]

@@ -1,0 +1,110 @@
+#include "job/job_file.hpp"
+
+#include <cstdlib>
+#include <fstream>
+
+#include "base/error.hpp"
+#include "support/script_directory.hpp"
+
+using namespace moonshift;
+
+namespace {
+
+struct JobFile {
+  explicit JobFile(const std::string& text) : path(directory.path() / "try.toml") { std::ofstream(path) << text; }
+
+  job::Job read() const { return job::read_job(path); }
+
+  std::string refusal() const {
+    try {
+      job::check_job(read(), task::Catalog());
+    } catch (const base::ConfigError& error) {
+      std::string text = error.what();
+      if (text.starts_with(path.string())) text = text.substr(path.string().size());
+      return text;
+    }
+    return "accepted";
+  }
+
+  test::ScriptDirectory directory;
+  std::filesystem::path path;
+};
+
+}  // namespace
+
+TEST_CASE("a job file is read whole") {
+  const job::Job job = JobFile(R"(
+description = "Nightly"
+cron = "30 2 * * *"
+timezone = "Europe/Berlin"
+url = "redis://host"
+timeout = "2h"
+max_failures = 5
+[budget]
+batch_time = "1ms"
+[[step]]
+script = "bullmq/clean"
+engine = "server"
+params = { keep = 3, older_than = "1d" }
+[verify]
+checks = ["memory", { check = "clients", params = { warn = 0.5 } }]
+)").read();
+  CHECK(job.name == "try");
+  CHECK(job.schedule == "30 2 * * *");
+  CHECK(job.timeout == std::chrono::hours(2));
+  CHECK(job.batch_time == std::chrono::milliseconds(1));
+  CHECK(job.max_failures == 5);
+  REQUIRE(job.steps.size() == 1);
+  CHECK(job.steps[0].engine == task::EngineChoice::kServer);
+  CHECK(job.steps[0].params.at("keep") == lua::Value(3.0));
+  REQUIRE(job.checks.size() == 2);
+  CHECK(job.checks[0].script == "checks/memory");
+  CHECK(job.checks[1].params.at("warn") == lua::Value(0.5));
+}
+
+TEST_CASE("what is wrong in a job file is told at its line and column") {
+  struct Case {
+    std::string text;
+    std::string refusal;
+  };
+  for (const Case& c : {
+           Case{"descripton = 'x'\n[[step]]\nscript = 'bullmq/clean'", ":1:1: unknown key 'descripton' in a job (did you mean description?)"},
+           Case{"[[step]]\nscript = 'bullmq/clean'\nparms = {}", ":3:1: unknown key 'parms' in [[step]] (did you mean params?)"},
+           Case{"timeout = 7\n[[step]]\nscript = 'bullmq/clean'", ":1:11: timeout must be text in quotes"},
+           Case{"timeout = '7'\n[[step]]\nscript = 'bullmq/clean'", ":1:11: timeout: '7' is not a duration"},
+           Case{"cron = 'at night'\n[[step]]\nscript = 'bullmq/clean'", ":1:8: 'at night' is no cron expression"},
+           Case{"cron = '1 2 3 4 5'\ncalendar = 'daily'\n[[step]]\nscript = 'bullmq/clean'", ":2:12: give cron or calendar, not both"},
+           Case{"[[step]]\n", ":1:1: [[step]] needs 'script'"},
+           Case{"[[step]]\nscript = 'bullmq/claen'", ":1:1: there is no script 'bullmq/claen' (did you mean bullmq/clean?)"},
+           Case{"[[step]]\nscript = 'bullmq/clean'\nparams = { older = '7d' }", ":1:1: bullmq/clean: there is no parameter 'older'"},
+           Case{"[[step]]\nscript = 'bullmq/clean'\nparams = { older_than = 7 }", ":1:1: bullmq/clean: parameter 'older_than' (duration)"},
+           Case{"[[step]]\nscript = 'checks/memory'", ":1:1: scripts/checks/memory.lua is no task but a check"},
+           Case{"[verify]\nchecks = ['bullmq/clean']", ":2:11: scripts/bullmq/clean.lua is no check but a task"},
+           Case{"[[step]]\nscript = 'bullmq/clean'\nengine = 'remote'", ":3:10: engine must be auto, local or server"},
+           Case{"max_failures = 0\n[[step]]\nscript = 'bullmq/clean'", ":1:16: max_failures must be a whole number above 0"},
+           Case{"[budget]\nbatch_time = '0s'\n[[step]]\nscript = 'bullmq/clean'", ":2:14: batch_time must be above 0"},
+           Case{"step = 3", ":1:8: steps are written [[step]]"},
+           Case{"description = 'nothing to do'", ":1:1: the job has neither"},
+           Case{"description = 'open", ":1:20: "},
+       }) {
+    CAPTURE(c.text);
+    const std::string refusal = JobFile(c.text).refusal();
+    CAPTURE(refusal);
+    CHECK(refusal.starts_with(c.refusal));
+  }
+}
+
+TEST_CASE("a job is found by name, an unknown one is refused with those there are") {
+  const JobFile file("[[step]]\nscript = 'bullmq/clean'");
+  CHECK(job::find_job("try", file.directory.path()) == file.path);
+  CHECK(job::find_job(file.path.string(), "/nowhere") == file.path);
+  CHECK_THROWS_AS(job::find_job("tyr", file.directory.path()), base::ConfigError);
+  CHECK_THROWS_AS(job::find_job("try", "/nowhere"), base::ConfigError);
+}
+
+TEST_CASE("a URL takes its parts from the environment, and says which part is missing") {
+  ::setenv("MOONSHIFT_TEST_HOST", "redis.example", 1);
+  CHECK(job::expand_environment("redis://${MOONSHIFT_TEST_HOST}:1/${MOONSHIFT_TEST_HOST}") == "redis://redis.example:1/redis.example");
+  ::unsetenv("MOONSHIFT_TEST_HOST");
+  CHECK_THROWS_AS(job::expand_environment("${MOONSHIFT_TEST_HOST}"), base::ConfigError);
+}

@@ -1,0 +1,8 @@
+#!/usr/bin/env bash
+# Runs the tests against the real client libraries. MOONSHIFT is the binary.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+
+# Debian 12's own Node.js is too old for the newest BullMQ; the lock file brings one.
+node=$(ls node_modules/node-linux-*/bin/node 2>/dev/null | head -n 1)
+exec "${node:-node}" --test

@@ -1,0 +1,119 @@
+#include <atomic>
+#include <thread>
+
+#include "support/script_directory.hpp"
+#include "support/server.hpp"
+
+using namespace moonshift;
+using task::EngineChoice;
+
+namespace {
+
+task::RunResult run(test::Server& server, EngineChoice engine, const std::string& each) {
+  task::RunOptions options;
+  options.engine = engine;
+  return test::run_text("return task { find = function(p, emit) for key in scan.keys { match = 'item:*' } do emit(key) end end, "
+                        "each = function(p, key) " + each + " end }",
+                        server.endpoint(), options);
+}
+
+void add_items(test::Server& server, int count) {
+  for (int i = 0; i < count; ++i) server.call({"SET", "item:" + std::to_string(i), "0"});
+}
+
+}  // namespace
+
+TEST_CASE("what atomically writes happens for each item, in both engines") {
+  for (const auto engine : {EngineChoice::kLocal, EngineChoice::kServer}) {
+    test::Server server;
+    add_items(server, 500);
+    const auto result = run(server, engine,
+                            "return atomically({ key }, function(write) "
+                            "if redis.call('GET', key) ~= '0' then return 'kept', 'not zero' end "
+                            "write('UNLINK', key) write('INCR', 'gone') return 'removed' end)");
+    CHECK(result.tally.outcomes.at("removed") == 500);
+    CHECK(result.verification.holds);
+    CHECK(server.text({"GET", "gone"}) == "500");
+    CHECK(server.integer({"DBSIZE"}) == 1);
+  }
+}
+
+TEST_CASE("an item that is changed between the decision and the write is decided again") {
+  // Others set every item to 1 all the time, and delete it themselves. What is 0 when it is read must not
+  // be deleted as a 1: the counter tells how many ones were deleted by us.
+  for (const auto engine : {EngineChoice::kLocal, EngineChoice::kServer}) {
+    test::Server server;
+    add_items(server, 200);
+    std::atomic<bool> stop = false;
+    std::atomic<int> turned = 0;
+    std::thread others([&, connection = server.endpoint().connect()]() mutable {
+      while (!stop) {
+        const std::string key = "item:" + std::to_string(turned++ % 200);
+        connection.call({"SET", key, "1", "XX"});
+      }
+    });
+    const auto result = run(server, engine,
+                            "return atomically({ key }, function(write) local value = redis.call('GET', key) "
+                            "if not value then return 'gone' end "
+                            "write('LPUSH', 'deleted', value) write('GETDEL', key) return 'removed' end)");
+    stop = true;
+    others.join();
+    CHECK(result.tally.failed == 0);
+    // Had a decision been taken on a stale value, fewer were deleted as 1 than had been set to it.
+    CHECK(server.integer({"LLEN", "deleted"}) == 200);
+    CHECK(server.integer({"DBSIZE"}) == 1);
+  }
+}
+
+TEST_CASE("a conflict happens as told: a change by another between watch and write is seen") {
+  test::Server server;
+  server.call({"SET", "item:0", "0"});
+  // The script itself plays the other one, through a second key that a function in Redis would not see.
+  redis::Connection other = server.endpoint().connect();
+  std::thread changing;
+  const auto result = run(server, EngineChoice::kLocal,
+                          "local tries = 0 return atomically({ key }, function(write) tries = tries + 1 "
+                          "if tries == 1 then redis.call('PUBLISH', 'x', 'y') end "
+                          "write('UNLINK', key) return 'removed' end)");
+  // PUBLISH has no readonly flag: inside atomically only reads go out at once.
+  CHECK(result.tally.failed == 1);
+  CHECK(result.tally.failures.at(0).error.find("PUBLISH must be given to `write`") != std::string::npos);
+  CHECK(server.integer({"EXISTS", "item:0"}) == 1);
+}
+
+TEST_CASE("a write that fails inside the transaction fails its own item alone") {
+  for (const auto engine : {EngineChoice::kLocal, EngineChoice::kServer}) {
+    test::Server server;
+    add_items(server, 50);
+    server.call({"SET", "item:7", "text"});
+    const auto result = run(server, engine,
+                            "return atomically({ key }, function(write) "
+                            "if redis.call('GET', key) == 'text' then write('LPUSH', key, 1) end "
+                            "write('UNLINK', key) return 'removed' end)");
+    CHECK(result.tally.outcomes.at("removed") == 49);
+    CHECK(result.tally.failed == 1);
+    CHECK(result.tally.failures.at(0).item == task::Item{"item:7"});
+  }
+}
+
+TEST_CASE("a command that Redis refuses to queue fails its own item alone") {
+  test::Server server;
+  add_items(server, 50);
+  const auto result = run(server, EngineChoice::kLocal,
+                          "return atomically({ key }, function(write) "
+                          "if key == 'item:7' then write('NONSENSE', key) else write('UNLINK', key) end "
+                          "return 'removed' end)");
+  CHECK(result.tally.outcomes.at("removed") == 49);
+  REQUIRE(result.tally.failed == 1);
+  CHECK(result.tally.failures.at(0).error.find("NONSENSE") != std::string::npos);
+}
+
+TEST_CASE("an error while deciding leaves nothing written and nobody waiting") {
+  test::Server server;
+  add_items(server, 100);
+  const auto result = run(server, EngineChoice::kLocal,
+                          "return atomically({ key }, function(write) write('UNLINK', key) "
+                          "if key == 'item:7' then error('no') end return 'removed' end)");
+  CHECK(result.tally.outcomes.at("removed") == 99);
+  CHECK(server.integer({"EXISTS", "item:7"}) == 1);
+}

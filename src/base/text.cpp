@@ -165,7 +165,7 @@ std::vector<std::string> nearest(std::string_view word, std::span<const std::str
   for (const std::string& name : candidates) {
     const bool part = word.size() >= 3 && name.find(word) != std::string::npos;
     const std::size_t distance = part ? 1 : edit_distance(word, name);
-    if (distance <= std::max<std::size_t>(2, word.size() / 3)) ranked.push_back({distance, name});
+    if (distance <= std::max<std::size_t>(2, word.size() / 3) && distance < word.size()) ranked.push_back({distance, name});
   }
   std::stable_sort(ranked.begin(), ranked.end(),
                    [](const Ranked& a, const Ranked& b) { return a.distance < b.distance; });

@@ -18,6 +18,9 @@ std::optional<UnixTime> parse_iso(const std::string& text) {
   std::tm parts{};
   const char* rest = ::strptime(text.c_str(), "%Y-%m-%dT%H:%M:%S", &parts);
   if (rest == nullptr) return std::nullopt;
+  const int day = parts.tm_mday;
+  const std::time_t seconds = ::timegm(&parts);  // turns 31 February into 3 March
+  if (parts.tm_mday != day) return std::nullopt;
   double fraction = 0;
   std::string_view tail(rest);
   if (tail.starts_with('.')) {
@@ -28,7 +31,7 @@ std::optional<UnixTime> parse_iso(const std::string& text) {
     tail.remove_prefix(end);
   }
   if (tail != "Z") return std::nullopt;
-  return UnixTime{std::chrono::seconds{::timegm(&parts)} + milliseconds{std::llround(fraction * 1000)}};
+  return UnixTime{std::chrono::seconds{seconds} + milliseconds{std::llround(fraction * 1000)}};
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 #include <iostream>
@@ -63,27 +64,28 @@ ExitCode dispatch(const Arguments& arguments) {
 
 /// The one place where an error becomes an exit code.
 ExitCode run_and_tell(const Arguments& arguments) {
-  const auto tell = [](const std::string& what) {
+  const bool json = std::find(arguments.begin(), arguments.end(), "--json") != arguments.end();
+  const auto tell = [&](const std::string& what, ExitCode exit_code) {
     end_progress();
-    std::cerr << "moonshift: " << base::hide_passwords(what) << "\n";
+    const std::string shown = base::hide_passwords(what);
+    if (json) std::cout << record::error_to_json(shown, exit_code) << std::endl;
+    std::cerr << "moonshift: " << shown << "\n";
+    return exit_code;
   };
   try {
     return dispatch(arguments);
   } catch (const base::ConfigError& error) {
-    tell(error.what());
-    return ExitCode::kBadInput;
+    return tell(error.what(), ExitCode::kBadInput);
   } catch (const lua::ScriptError& error) {
-    tell(error.traceback().empty() ? error.what() : fmt::format("{}\n{}", error.what(), error.traceback()));
-    return ExitCode::kBadInput;  // a script that ran has its failure in the report
+    // One that was met before the run began; a script that ran has its failure in the report.
+    return tell(error.traceback().empty() ? error.what() : fmt::format("{}\n  at {}", error.what(), error.traceback()),
+                ExitCode::kBadInput);
   } catch (const redis::RedisError& error) {
-    tell(error.what());
-    return ExitCode::kNoRedis;
+    return tell(error.what(), ExitCode::kNoRedis);
   } catch (const base::Aborted& aborted) {
-    tell(aborted.what());
-    return ExitCode::kStopped;
+    return tell(aborted.what(), ExitCode::kStopped);
   } catch (const std::exception& error) {
-    tell(fmt::format("this is a bug in moonshift: {}", error.what()));
-    return ExitCode::kFailed;
+    return tell(fmt::format("this is a bug in moonshift: {}", error.what()), ExitCode::kFailed);
   }
 }
 

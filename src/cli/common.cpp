@@ -24,10 +24,17 @@ using Parsed = cxxopts::ParseResult;
 /// The group of the words that are no options; --help does not show it.
 constexpr std::string_view kWords = "Words";
 
-std::string read_url_file(const std::string& path) {
+/// The first line, without blanks around it; empty if there is none.
+std::string first_line(const fs::path& path) {
   std::ifstream file(path);
-  std::string url;
-  if (!file || !std::getline(file, url) || url.empty()) {
+  std::string word;
+  file >> word;
+  return word;
+}
+
+std::string read_url_file(const std::string& path) {
+  const std::string url = first_line(path);
+  if (url.empty()) {
     throw ConfigError(fmt::format("--url-file {}: it cannot be read, or its first line is empty", path));
   }
   return url;
@@ -37,16 +44,14 @@ std::string read_url_file(const std::string& path) {
 std::string credential() {
   const char* directory = std::getenv("CREDENTIALS_DIRECTORY");
   if (directory == nullptr) return "";
-  std::ifstream file(fs::path(directory) / "redis-url");
-  std::string url;
-  std::getline(file, url);
-  return url;
+  return first_line(fs::path(directory) / "redis-url");
 }
 
 std::string first_url(const Parsed& parsed, const std::string& fallback) {
   if (parsed.count("url") > 0) return parsed["url"].as<std::string>();
   if (parsed.count("url-file") > 0) return read_url_file(parsed["url-file"].as<std::string>());
-  if (!fallback.empty()) return job::expand_environment(fallback);
+  // The usual `url = "${REDIS_URL}"` is no wish of the job's own.
+  if (!fallback.empty() && fallback != "${REDIS_URL}") return job::expand_environment(fallback);
   if (std::string url = credential(); !url.empty()) return url;
   const char* environment = std::getenv("REDIS_URL");
   return environment == nullptr ? "" : environment;
@@ -146,8 +151,16 @@ redis::Url url_of(const Parsed& parsed, const std::string& fallback) {
   return redis::parse_url(text);
 }
 
+base::Duration positive_duration(const Parsed& parsed, const std::string& option) {
+  return about_option(option, [&] {
+    const base::Duration duration = base::parse_duration(parsed[option].as<std::string>());
+    if (duration.count() == 0) throw ConfigError("it must be above 0");
+    return duration;
+  });
+}
+
 base::SteadyTime deadline_of(const Parsed& parsed, std::optional<base::Duration> fallback) {
-  if (parsed.count("timeout") > 0) fallback = base::parse_duration(parsed["timeout"].as<std::string>());
+  if (parsed.count("timeout") > 0) fallback = positive_duration(parsed, "timeout");
   return fallback ? std::chrono::steady_clock::now() + *fallback : base::kNever;
 }
 
@@ -161,7 +174,9 @@ job::RunnerOptions runner_options(const Parsed& parsed, base::SteadyTime deadlin
   job::RunnerOptions options;
   options.deadline = deadline;
   options.dry_run = parsed.count("dry-run") > 0;
-  if (parsed.count("now") > 0) options.now = base::parse_time(parsed["now"].as<std::string>());
+  if (parsed.count("now") > 0) {
+    options.now = about_option("now", [&] { return base::parse_time(parsed["now"].as<std::string>()); });
+  }
   if (parsed.count("quiet") == 0) options.on_progress = show_progress(::isatty(STDERR_FILENO) != 0);
   return options;
 }

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 
+#include "base/error.hpp"
 #include "base/time.hpp"
 #include "cli/command.hpp"
 #include "job/runner.hpp"
@@ -48,6 +49,18 @@ std::filesystem::path schedules_of(const cxxopts::ParseResult& parsed);
 /// Which Redis: --url, --url-file, `fallback` (a job's own), the systemd credential `redis-url`, or
 /// $REDIS_URL. Throws ConfigError if there is none.
 redis::Url url_of(const cxxopts::ParseResult& parsed, const std::string& fallback = "");
+
+/// Puts the option's name before what is wrong with its value.
+template <class Read>
+auto about_option(const std::string& option, Read read) {
+  try {
+    return read();
+  } catch (const base::ConfigError& error) {
+    throw base::ConfigError("--" + option + ": " + error.what());
+  }
+}
+
+base::Duration positive_duration(const cxxopts::ParseResult& parsed, const std::string& option);
 
 base::SteadyTime deadline_of(const cxxopts::ParseResult& parsed, std::optional<base::Duration> fallback = {});
 

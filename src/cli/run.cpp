@@ -68,7 +68,7 @@ base::ExitCode run_command(const Arguments& arguments) {
   step.engine = read_engine((*parsed)["engine"].as<std::string>());
   job.name = step.script;
   job.steps.push_back(std::move(step));
-  job.batch_time = base::parse_duration((*parsed)["batch-time"].as<std::string>());
+  job.batch_time = positive_duration(*parsed, "batch-time");
   const auto most = base::parse_number<std::int64_t>((*parsed)["max-failures"].as<std::string>());
   if (!most || *most < 1) throw base::ConfigError("--max-failures must be a whole number above 0");
   job.max_failures = *most;

@@ -31,13 +31,19 @@ std::string summary_of(const task::Script& script) {
   return lines.empty() ? "" : lines.front();
 }
 
-std::string default_text(const task::Parameter& parameter) {
-  if (parameter.required) return "required";
-  const lua::Value& fallback = parameter.fallback;
+std::string value_text(const lua::Value& fallback) {
   if (const auto* text = fallback.as<std::string>()) return *text;
   if (const auto* number = fallback.as<double>()) return fmt::format("{}", *number);
   if (const auto* flag = fallback.as<bool>()) return *flag ? "true" : "false";
-  return "";
+  std::vector<std::string> texts;
+  if (const auto* list = fallback.as<lua::Value::List>()) {
+    for (const lua::Value& element : *list) texts.push_back(value_text(element));
+  }
+  return base::join(texts);
+}
+
+std::string default_text(const task::Parameter& parameter) {
+  return parameter.required ? "required" : value_text(parameter.fallback);
 }
 
 Json to_json(const task::Script& script) {
@@ -58,8 +64,9 @@ Json to_json(const task::Script& script) {
 }
 
 void print_help(const task::Script& script) {
-  std::cout << fmt::format("{} ({}, {})\n\n", script.source().name, kind_of(script), script.source().path);
-  for (const std::string& line : script.source().documentation()) std::cout << line << "\n";
+  std::cout << fmt::format("{} ({}, {})\n", script.source().name, kind_of(script), script.source().path);
+  const auto documentation = script.source().documentation();
+  if (!documentation.empty()) std::cout << "\n" << base::join(documentation, "\n") << "\n";
   if (script.parameters().declared().empty()) return;
   record::Table table({"parameter", "type", "default", "help"});
   for (const task::Parameter& parameter : script.parameters().declared()) {
@@ -68,15 +75,23 @@ void print_help(const task::Script& script) {
   std::cout << "\n" << table.to_text();
 }
 
-void print_all(const task::Catalog& catalog, bool as_json) {
+/// All that can be opened; the others are told.
+base::ExitCode print_all(const task::Catalog& catalog, bool as_json) {
+  auto result = base::ExitCode::kDone;
   Json list = Json::array();
   record::Table table({"script", "kind", "what it does"});
   for (const std::string& name : catalog.names()) {
-    const task::Script script(catalog, name);
-    list.push_back(to_json(script));
-    table.add({name, kind_of(script), summary_of(script)});
+    try {
+      const task::Script script(catalog, name);
+      list.push_back(to_json(script));
+      table.add({name, kind_of(script), summary_of(script)});
+    } catch (const std::runtime_error& error) {
+      std::cerr << "moonshift: " << error.what() << "\n";
+      result = base::ExitCode::kBadInput;
+    }
   }
   std::cout << (as_json ? list.dump() + "\n" : table.to_text());
+  return result;
 }
 
 }  // namespace
@@ -91,8 +106,7 @@ base::ExitCode scripts_command(const Arguments& arguments) {
   const task::Catalog catalog = catalog_of(*parsed);
   const bool as_json = parsed->count("json") > 0;
   if (parsed->count("script") == 0) {
-    print_all(catalog, as_json);
-    return base::ExitCode::kDone;
+    return print_all(catalog, as_json);
   }
   const task::Script script(catalog, one_positional(*parsed, "script"));
   if (as_json) {

@@ -14,7 +14,7 @@ base::ExitCode verify_command(const Arguments& arguments) {
   const task::Catalog catalog = catalog_of(*parsed);
   job::Job job;
   job.name = "verify";
-  const auto add = [&](const std::string& script) { job.checks.push_back({script, {}, ""}); };
+  const auto add = [&](const std::string& script) { job.checks.push_back({script, {}, "", ""}); };
   if (parsed->count("check") > 0) {
     for (const std::string& name : (*parsed)["check"].as<std::vector<std::string>>()) {
       add(name.find('/') == std::string::npos ? "checks/" + name : name);
@@ -29,6 +29,7 @@ base::ExitCode verify_command(const Arguments& arguments) {
   const redis::Endpoint endpoint(url_of(*parsed), connection_options(deadline));
   record::Report report = job::run_job(job, catalog, endpoint, runner_options(*parsed, deadline));
   report.is_job = true;
+  report.description = "the checks";
   return print_report(*parsed, report);
 }
 

@@ -45,6 +45,7 @@ std::vector<Finding> run_check(task::Script& script, const task::GivenParameters
   if (end.how == FiberEnd::How::kKilled) throw Aborted(Aborted::Reason::kDeadline, end.error);
   if (end.how == FiberEnd::How::kFailed) throw lua::ScriptError(end.error, end.traceback);
   const auto* list = end.first.as<lua::Value::List>();
+  if (end.first == lua::Value(lua::Value::Record{})) return {};  // an empty table
   if (list == nullptr) {
     throw lua::ScriptError(script.source().path + ": a check must return a list of findings");
   }

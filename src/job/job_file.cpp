@@ -43,6 +43,12 @@ class TableReader {
 
   const toml::node* find(std::string_view key) const { return table_.get(key); }
 
+  /// file:line:column of the key's value, or of the table if it has none.
+  std::string place(std::string_view key) const {
+    const toml::node* node = find(key);
+    return position(path_, node == nullptr ? table_.source() : node->source());
+  }
+
   std::string text(std::string_view key, bool required = false) const {
     const toml::node* node = find(key);
     if (node == nullptr) {
@@ -129,7 +135,7 @@ std::vector<Step> read_steps(const std::string& path, const TableReader& file, c
     const TableReader reader(path, *element.as_table(), "[[step]]");
     reader.allow({"script", "params", "engine"});
     steps.push_back({reader.text("script", true), read_params(reader), read_engine(reader),
-                     position(path, element.source())});
+                     reader.place("script"), reader.place("params")});
   }
   return steps;
 }
@@ -152,11 +158,11 @@ std::vector<CheckCall> read_checks(const std::string& path, const TableReader& f
   for (const toml::node& element : *list->as_array()) {
     const std::string where = position(path, element.source());
     if (const auto* name = element.as_string()) {
-      checks.push_back({check_script(name->get()), {}, where});
+      checks.push_back({check_script(name->get()), {}, where, where});
     } else if (const toml::table* table = element.as_table()) {
       const TableReader reader(path, *table, "a check");
       reader.allow({"check", "params"});
-      checks.push_back({check_script(reader.text("check", true)), read_params(reader), where});
+      checks.push_back({check_script(reader.text("check", true)), read_params(reader), reader.place("check"), reader.place("params")});
     } else {
       verify.fail_at(element, "a check is a name, or { check = \"memory\", params = { ... } }");
     }
@@ -202,12 +208,13 @@ void at_place(const std::string& where, const std::function<void()>& look) {
 }
 
 void check_script_call(const task::Catalog& catalog, const std::string& name, const task::GivenParameters& params,
-                       task::Script::Kind kind, const std::string& where) {
+                       task::Script::Kind kind, const std::string& where, const std::string& params_where) {
+  std::optional<task::Script> script;
   at_place(where, [&] {
-    const task::Script script(catalog, name);
-    task::require_kind(script, kind);
-    script.parameters().resolve(params);
+    script.emplace(catalog, name);
+    task::require_kind(*script, kind);
   });
+  at_place(params_where, [&] { script->parameters().resolve(params); });
 }
 
 }  // namespace
@@ -274,10 +281,10 @@ fs::path find_job(const std::string& name, const fs::path& directory) {
 
 void check_job(const Job& job, const task::Catalog& catalog) {
   for (const Step& step : job.steps) {
-    check_script_call(catalog, step.script, step.params, task::Script::Kind::kTask, step.where);
+    check_script_call(catalog, step.script, step.params, task::Script::Kind::kTask, step.where, step.params_where);
   }
   for (const CheckCall& check : job.checks) {
-    check_script_call(catalog, check.script, check.params, task::Script::Kind::kCheck, check.where);
+    check_script_call(catalog, check.script, check.params, task::Script::Kind::kCheck, check.where, check.params_where);
   }
 }
 
@@ -289,7 +296,7 @@ std::string expand_environment(const std::string& text) {
     if (end == std::string_view::npos) break;
     const std::string name(rest.substr(at + 2, end - at - 2));
     const char* value = std::getenv(name.c_str());
-    if (value == nullptr) throw ConfigError(fmt::format("the environment variable {} is not set", name));
+    if (value == nullptr) throw ConfigError(fmt::format("the job's url names the environment variable {}, which is not set: set it, or give --url", name));
     expanded += rest.substr(0, at);
     expanded += value;
     rest.remove_prefix(end + 1);

@@ -16,14 +16,16 @@ struct Step {
   std::string script;
   task::GivenParameters params;
   task::EngineChoice engine = task::EngineChoice::kAuto;
-  std::string where;  ///< file:line:column, for messages; empty if it comes from a command line
+  /// file:line:column of the script's name and of its parameters, for messages; empty if they come from
+  /// a command line.
+  std::string where, params_where;
 };
 
 /// A check that must hold after the steps.
 struct CheckCall {
   std::string script;  ///< checks/memory
   task::GivenParameters params;
-  std::string where;
+  std::string where, params_where;
 };
 
 /// One file of schedules/.

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <array>
+#include <thread>
 
 #include "base/error.hpp"
 #include "base/interrupt.hpp"
@@ -24,12 +25,31 @@ using record::ServerSnapshot;
 using record::StepReport;
 using Clock = std::chrono::steady_clock;
 
+/// used_memory without what comes and goes with connections and scripts, ours among them.
+base::Bytes memory_of_data(const redis::Info& info) {
+  std::int64_t memory = info.number("used_memory");
+  for (const char* passing : {"mem_clients_normal", "mem_clients_slaves", "mem_aof_buffer", "used_memory_scripts",
+                              "used_memory_scripts_eval", "used_memory_vm_eval"}) {
+    memory -= info.number(passing);
+  }
+  return {memory};
+}
+
+/// Waits for UNLINK's work in the background, for at most a second.
+redis::Info read_settled_info(redis::Connection& connection) {
+  for (int i = 0;; ++i) {
+    redis::Info info = redis::Info::read(connection, "everything");
+    if (info.number("lazyfree_pending_objects") == 0 || i == 100) return info;
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+}
+
 ServerSnapshot look_at(const redis::Endpoint& endpoint) {
   redis::Connection connection = endpoint.connect();
-  const redis::Info info = redis::Info::read(connection);
+  const redis::Info info = read_settled_info(connection);
   const bool valkey = info.text("server_name") == "valkey";
   const std::string version = valkey ? "Valkey " + info.text("valkey_version") : "Redis " + info.text("redis_version");
-  return {version, {info.number("used_memory")}, connection.expect({"DBSIZE"}).integer};
+  return {version, memory_of_data(info), connection.expect({"DBSIZE"}).integer};
 }
 
 ExitCode exit_code_of(const task::RunResult& run) {
@@ -136,7 +156,8 @@ class Runner {
     try {
       action();
     } catch (const lua::ScriptError& error) {
-      fail(ExitCode::kFailed, fmt::format("{}: {}", name, error.what()));
+      const std::string traceback = error.traceback().empty() ? "" : "\n" + error.traceback();
+      fail(ExitCode::kFailed, fmt::format("{}: {}{}", name, error.what(), traceback));
     } catch (const Aborted& aborted) {
       fail(ExitCode::kStopped, fmt::format("{}: {}", name, aborted.what()));
     } catch (const redis::RedisError& error) {

@@ -6,9 +6,11 @@
 
 #include "base/text.hpp"
 #include "lua/fiber.hpp"
+#include "lua/script_error.hpp"
 #include "lua/stack.hpp"
 #include "lua/trampoline.hpp"
 #include "lua/transactions.hpp"
+#include "redis/error.hpp"
 
 namespace moonshift::lua {
 
@@ -75,12 +77,14 @@ std::vector<std::string_view> views_of(const std::vector<std::string>& strings) 
   return {strings.begin(), strings.end()};
 }
 
-/// What a fiber that asked for one reply gets: the reply, or nothing and the error's text.
-int push_answer(lua_State* lua, const redis::Reply& reply) {
+/// What a fiber that asked for one reply gets: the reply, or nothing and the error's text. An error that
+/// every further command would meet too is none of this fiber's: it ends the run.
+int push_answer(lua_State* lua, const redis::Reply& reply, const std::string& where) {
   if (!reply.is_error()) {
     push(lua, reply);
     return 1;
   }
+  if (redis::concerns_whole_server(redis::kind_of(reply.text))) redis::throw_error_reply(reply.text, where);
   lua_pushnil(lua);
   push(lua, std::string_view(reply.text));
   return 2;
@@ -105,9 +109,9 @@ struct Scheduler::Bindings {
       self.refuse_forbidden(command);
     } catch (const ScriptError& error) {
       // Returned, not raised: the caller knows at which line of the author's it belongs.
-      return push_answer(lua, redis::Reply::error(error.what()));
+      return push_answer(lua, redis::Reply::error(error.what()), self.connection_.where());
     }
-    if (!self.can_suspend(lua)) return push_answer(lua, self.connection_.call(command));
+    if (!self.can_suspend(lua)) return push_answer(lua, self.connection_.call(command), self.connection_.where());
     self.current_->awaited = 1;
     self.current_->wants_list = false;
     self.connection_.submit(command, *self.current_);
@@ -256,7 +260,7 @@ void Scheduler::finish(Fiber& fiber, State::Ended ended) {
     end.error = lua_isstring(thread, -1) ? std::string(string_at(thread, -1))
                                          : fmt::format("error object is a {}", luaL_typename(thread, -1));
     luaL_traceback(state_.raw(), thread, nullptr, 0);
-    end.traceback = string_at(state_.raw(), -1);
+    end.traceback = tidy_traceback(std::string(string_at(state_.raw(), -1)));
     lua_pop(state_.raw(), 1);
   }
   transactions_->leave(fiber);
@@ -282,7 +286,7 @@ bool Scheduler::resume_next_ready() {
   if (std::exchange(fiber.wants_list, false)) {
     push(fiber.thread, redis::Reply{redis::Reply::Type::kArray, 0, "", std::move(replies)});
   } else {
-    results = push_answer(fiber.thread, replies.front());
+    results = push_answer(fiber.thread, replies.front(), connection_.where());
   }
   resume(fiber, results);
   return true;
@@ -312,16 +316,19 @@ bool Scheduler::can_suspend(lua_State* lua) const {
 
 void Scheduler::refuse_forbidden(redis::Command command) const {
   const std::string verb = base::printable(command[0], 40);
+  const bool reads = commands_.only_reads(command);
+  // INFO's relatives (CONFIG GET, CLIENT LIST...) are noscript, but find and checks are no EVAL.
+  if (reads && current_ != nullptr && current_->access != Access::kWrite && !disturbs_connection(command)) return;
   if (commands_.refused_in_scripts(command) || disturbs_connection(command)) {
     // `atomically` itself watches; a script could not.
     const bool own_watch = current_ != nullptr && current_->in_transaction && verb == "WATCH";
     if (!own_watch) throw ScriptError(fmt::format("{} is not allowed in a script", verb));
   }
   if (current_ == nullptr) return;
-  if (current_->access != Access::kWrite && !commands_.only_reads(command)) {
+  if (current_->access != Access::kWrite && !reads) {
     throw ScriptError(fmt::format("{} may only read, and {} writes", name_of(current_->access), verb));
   }
-  if (current_->in_transaction && verb != "WATCH" && !commands_.only_reads(command)) {
+  if (current_->in_transaction && verb != "WATCH" && !reads) {
     throw ScriptError(fmt::format(
         "inside atomically {} must be given to `write`, which does it together with the others", verb));
   }

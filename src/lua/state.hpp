@@ -70,6 +70,8 @@ class State {
   /// Calls a function outside of any scheduler. Throws ScriptError.
   Value call(const Function& function, const Values& arguments = {});
 
+  void set_deadline(base::SteadyTime deadline) { deadline_ = deadline; }
+
   lua_State* raw() const { return lua_; }
 
   // What the scheduler and the bindings need; not for other layers.

@@ -1,4 +1,5 @@
 #include <array>
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "base/text.hpp"
@@ -42,7 +43,9 @@ Json to_json(const std::vector<task::Item>& items) {
 
 Json to_json(const lua::Value& value) {
   if (const auto* text = value.as<std::string>()) return to_json(*text);
-  if (const auto* number = value.as<double>()) return *number;
+  if (const auto* number = value.as<double>()) {
+    return std::trunc(*number) == *number ? Json(static_cast<std::int64_t>(*number)) : Json(*number);
+  }
   if (const auto* flag = value.as<bool>()) return *flag;
   Json list = Json::array();
   if (const auto* elements = value.as<lua::Value::List>()) {
@@ -122,6 +125,7 @@ Json to_json(const StepReport& step) {
             {"failures", to_json(run.tally.failures)},
             {"interrupted", run.tally.interrupted},
             {"stopped", stop_reason(run)},
+            {"stopped_in", to_json(run.stopped_in)},
             {"error", to_json(run.script_error.value_or(run.redis_error.value_or("")))},
             {"passes", run.verification.passes + 1},
             {"batches", run.batches},
@@ -155,6 +159,11 @@ Json to_json(const std::vector<health::Finding>& findings) {
 }
 
 }  // namespace
+
+std::string error_to_json(const std::string& error, base::ExitCode exit_code) {
+  return Json{{"error", error}, {"exit_code", static_cast<int>(exit_code)}}.dump(-1, ' ', false,
+                                                                                  Json::error_handler_t::replace);
+}
 
 std::string to_json(const Report& report) {
   Json json{{"id", report.id}};

@@ -15,7 +15,7 @@ namespace moonshift::record {
 /// The server at one moment.
 struct ServerSnapshot {
   std::string version;  ///< `Redis 7.0.15`
-  base::Bytes memory;   ///< used_memory
+  base::Bytes memory;   ///< used_memory, without clients' buffers and the like
   std::int64_t keys = 0;
 };
 
@@ -44,8 +44,11 @@ struct Report {
   base::ExitCode exit_code = base::ExitCode::kDone;
 };
 
-/// The documented JSON object (see the man page); one line.
+/// The JSON object that README.md documents; one line.
 std::string to_json(const Report& report);
+
+/// What --json prints when there was no run: {"error": "...", "exit_code": N}.
+std::string error_to_json(const std::string& error, base::ExitCode exit_code);
 
 /// The closing tables, for a person.
 std::string to_text(const Report& report);
@@ -55,6 +58,9 @@ std::string describe_step(const task::RunResult& run);
 
 /// Why the run ended as it did, in a few words: `done, and verified`.
 std::string describe(base::ExitCode exit_code);
+
+/// How the run ended, in a few words.
+std::string ending_of(const Report& report);
 
 /// Findings as a table.
 std::string findings_to_text(const std::vector<health::Finding>& findings);

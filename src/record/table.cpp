@@ -25,7 +25,7 @@ bool Table::is_numeric(std::size_t column) const {
   return std::all_of(rows_.begin() + 1, rows_.end(), [&](const auto& row) {
     const std::string& cell = row[column];
     return !cell.empty() && (std::isdigit(static_cast<unsigned char>(cell[0])) != 0 || cell[0] == '-');
-  });
+  }) && rows_.size() > 1;
 }
 
 std::string Table::to_text() const {

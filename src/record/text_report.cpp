@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <sstream>
 
 #include "base/text.hpp"
 #include "record/report.hpp"
@@ -38,10 +39,10 @@ std::string item_text(const task::Item& item) {
 /// `found 36: 30 removed, 6 kept, 0 failed`
 std::string tally_line(const task::RunResult& run) {
   if (run.dry_run) return fmt::format("found {}; nothing was changed (dry run)", with_commas(run.tally.found));
-  if (run.tally.found == 0 && run.tally.failed == 0) return "nothing to do";
+  if (run.tally.found == 0 && run.tally.failed == 0 && run.verification.done) return "nothing to do";
   std::string line = fmt::format("found {}:", with_commas(run.tally.found));
   for (const auto& [outcome, count] : run.tally.outcomes) {
-    line += fmt::format(" {} {},", with_commas(count), outcome);
+    if (count > 0) line += fmt::format(" {} {},", with_commas(count), outcome);
   }
   if (run.tally.interrupted > 0) line += fmt::format(" {} interrupted,", with_commas(run.tally.interrupted));
   return fmt::format("{} {} failed", line, with_commas(run.tally.failed));
@@ -50,8 +51,12 @@ std::string tally_line(const task::RunResult& run) {
 std::string verification_line(const task::RunResult& run) {
   const task::Verification& verification = run.verification;
   if (!verification.done) return "not verified";
+  const bool kept = run.tally.outcomes.contains(task::ItemResult::kKept), failed = run.tally.failed > 0;
   std::string line = verification.holds ? "verified: find emits nothing more" : "NOT verified:";
-  if (verification.holds && run.tally.outcomes.contains(task::ItemResult::kKept)) line += " but what was kept";
+  if (verification.holds && (kept || failed)) {
+    line += kept && failed ? " but what was kept or failed" : kept ? " but what was kept" : " but what failed";
+  }
+  if (run.script_error) line += " the task's verify failed";
   if (verification.remaining > 0) {
     line += fmt::format(" {} there", with_unit(verification.remaining, "treated item is still", "treated items are still"));
   }
@@ -68,9 +73,13 @@ std::string cost_table(const std::vector<StepReport>& steps) {
   Table table({"step", "engine", "time", "commands", "batches", "freed", "PING p50", "p99", "worst"});
   for (const StepReport& step : steps) {
     const redis::Latency& latency = step.latency;
+    const auto measured = [&](base::Duration duration) {
+      return latency.samples == 0 ? "-" : describe_duration(duration);
+    };
     table.add({step.run.script, std::string(task::name_of(step.run.engine)), describe_duration(step.run.duration),
-               with_commas(step.run.traffic.commands), with_commas(step.run.batches), describe_bytes(step.freed),
-               describe_duration(latency.p50), describe_duration(latency.p99), describe_duration(latency.worst)});
+               with_commas(step.run.traffic.commands), with_commas(step.run.batches),
+               step.run.dry_run ? "-" : describe_bytes(step.freed), measured(latency.p50), measured(latency.p99),
+               measured(latency.worst)});
   }
   return table.to_text();
 }
@@ -78,7 +87,7 @@ std::string cost_table(const std::vector<StepReport>& steps) {
 std::string stopped_line(base::Aborted::Reason reason) {
   switch (reason) {
     case base::Aborted::Reason::kDeadline:
-      return "stopped: the time was up (--timeout); run it again to go on";
+      return "stopped: the time was up; run it again to go on";
     case base::Aborted::Reason::kSignal:
       return "stopped by a signal; run it again to go on";
     case base::Aborted::Reason::kTooManyFailures:
@@ -87,15 +96,15 @@ std::string stopped_line(base::Aborted::Reason reason) {
   return "stopped: too many items failed (--max-failures)";
 }
 
+void append_traceback(std::string& text, const std::string& traceback) {
+  std::istringstream lines(traceback);
+  for (std::string line; std::getline(lines, line);) text += fmt::format("      at {}\n", base::printable(line, 300));
+}
+
 void append_failures(std::string& text, const task::Tally& tally) {
   for (const task::Failure& failure : tally.failures) {
     text += fmt::format("  failed: {}\n    {}\n", item_text(failure.item), base::printable(failure.error, 600));
-    std::string_view rest = failure.traceback;
-    while (!rest.empty()) {
-      const auto end = std::min(rest.find('\n'), rest.size());
-      text += fmt::format("    {}\n", base::printable(rest.substr(0, end), 300));
-      rest.remove_prefix(std::min(end + 1, rest.size()));
-    }
+    append_traceback(text, failure.traceback);
   }
   const auto hidden = tally.failed - static_cast<std::int64_t>(tally.failures.size());
   if (hidden > 0) text += fmt::format("  and {} more failed\n", with_commas(hidden));
@@ -114,10 +123,13 @@ void append_step(std::string& text, const StepReport& step) {
   }
   append_items(text, "would treat", run.sample);
   append_failures(text, run.tally);
-  if (run.script_error) text += fmt::format("  error: {}\n{}", base::printable(*run.script_error, 1000),
-                                            run.traceback.empty() ? "" : run.traceback + "\n");
+  if (run.script_error) {
+    text += fmt::format("  error: {}\n", base::printable(*run.script_error, 1000));
+    append_traceback(text, run.traceback);
+  }
   if (run.redis_error) text += fmt::format("  error: {}\n", *run.redis_error);
   if (run.stopped) text += fmt::format("  {}\n", stopped_line(*run.stopped));
+  if (!run.stopped_in.empty()) text += fmt::format("    it was in {}\n", base::printable(run.stopped_in, 300));
   if (!run.dry_run) text += fmt::format("  {}\n", verification_line(run));
   append_items(text, "still there:", run.verification.examples);
 }
@@ -172,6 +184,13 @@ std::string findings_to_text(const std::vector<health::Finding>& findings) {
   return table.to_text();
 }
 
+std::string ending_of(const Report& report) {
+  const bool dry = !report.steps.empty() && report.steps.front().run.dry_run;
+  if (dry && report.exit_code == ExitCode::kDone) return "a dry run: nothing was changed";
+  if (report.steps.empty() && report.exit_code == ExitCode::kDone) return "the checks hold";
+  return describe(report.exit_code);
+}
+
 std::string to_text(const Report& report) {
   std::string text;
   if (report.is_job) {
@@ -182,7 +201,8 @@ std::string to_text(const Report& report) {
     text += fmt::format(", {}, {}, {}", report.before->version,
                         with_unit(report.before->keys, "key", "keys"), describe_bytes(report.before->memory));
   }
-  text += "\n\n";
+  text += "\n";
+  if (!report.steps.empty()) text += "\n";
   for (const StepReport& step : report.steps) {
     append_step(text, step);
     text += "\n";
@@ -194,9 +214,12 @@ std::string to_text(const Report& report) {
                         with_commas(report.after->keys), describe_bytes(report.before->memory),
                         describe_bytes(report.after->memory));
   }
-  for (const std::string& error : report.errors) text += fmt::format("error: {}\n", base::printable(error, 1000));
-  text += fmt::format("run {} took {}: {}\n", report.id, describe_duration(report.duration),
-                      describe(report.exit_code));
+  for (const std::string& error : report.errors) {
+    const auto end = std::min(error.find('\n'), error.size());
+    text += fmt::format("error: {}\n", base::printable(std::string_view(error).substr(0, end), 1000));
+    append_traceback(text, error.substr(std::min(end + 1, error.size())));
+  }
+  text += fmt::format("run {} took {}: {}\n", report.id, describe_duration(report.duration), ending_of(report));
   return text;
 }
 

@@ -173,7 +173,8 @@ void Connection::wait_while_loading() {
   const SteadyTime until = std::min(options_.deadline, Clock::now() + options_.loading_timeout);
   for (bool told = false;; told = true) {
     const Reply reply = call({"PING"});
-    if (!reply.is_error()) return;
+    // A server that cannot save can still be looked at: that is how one learns why.
+    if (!reply.is_error() || kind_of(reply.text) == RedisError::Kind::kPersistence) return;
     const bool loading = kind_of(reply.text) == RedisError::Kind::kLoading;
     if (!loading || Clock::now() >= until) throw_error_reply(reply.text, where());
     if (base::Interrupt::signal() != 0) {

@@ -36,6 +36,8 @@ std::string_view hint(Kind kind) {
       return "give a password in the URL: redis://user:password@host";
     case Kind::kAuthRejected:
       return "check the user and password in the URL";
+    case Kind::kLoading:
+      return "wait until it is loaded, or give more --timeout";
     case Kind::kReadOnly:
       return "this is a replica: give the URL of its master";
     case Kind::kPersistence:
@@ -79,6 +81,7 @@ void throw_system_error(int error_number, const std::string& where) {
 void throw_error_reply(std::string_view error_reply, const std::string& where) {
   const Kind kind = kind_of(error_reply);
   const std::string_view advice = hint(kind);
+  if (!advice.empty() && error_reply.ends_with('.')) error_reply.remove_suffix(1);
   throw RedisError(
       kind, fmt::format("{}: {}{}{}", where, error_reply, advice.empty() ? "" : ": ", advice));
 }

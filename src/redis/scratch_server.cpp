@@ -174,7 +174,8 @@ void ScratchServer::wait_ready(SteadyTime deadline) {
       const Connection connection(url_, options);  // waits while the snapshot is loading
       return;
     } catch (const RedisError& error) {
-      if (error.kind() != RedisError::Kind::kRefused || Clock::now() >= patience) throw;
+      const bool starting = error.kind() == RedisError::Kind::kRefused || error.kind() == RedisError::Kind::kClosed;
+      if (!starting || Clock::now() >= patience) throw;
     }
   }
 }

@@ -24,7 +24,7 @@ constexpr std::string_view kLibraries = "lib/";
 
 std::string read_file(const fs::path& path) {
   std::ifstream file(path, std::ios::binary);
-  if (!file) throw ConfigError(fmt::format("{}: the file cannot be read", path.string()));
+  if (!file || !fs::is_regular_file(path)) throw ConfigError(fmt::format("{}: the file cannot be read", path.string()));
   return {std::istreambuf_iterator<char>(file), {}};
 }
 

@@ -26,8 +26,9 @@ while position < #ARGV do
   local size = tonumber(take())
   for i = 1, size do item[i] = take() end
   local ok, outcome, reason = pcall(each, p, unpack(item, 1, size))
+  if fatal then return { err = fatal } end
   if not ok then
-    results[#results + 1] = { 0, tostring(outcome) }
+    results[#results + 1] = { 0, type(outcome) == "table" and "error object is a table" or tostring(outcome) }
   elseif type(outcome) ~= "string" then
     results[#results + 1] = { 1, false, false }
   else

@@ -62,6 +62,7 @@ void LocalEngine::on_end(const std::vector<std::string>& item, lua::FiberEnd end
       break;
     case lua::FiberEnd::How::kKilled:
       result.kind = ItemResult::Kind::kInterrupted;
+      result.error = std::move(end.error);
       break;
   }
   listener_.on_result(item, std::move(result));

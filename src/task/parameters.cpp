@@ -44,7 +44,7 @@ Value::List as_list(const Value& value) {
   return {value};
 }
 
-/// The largest integer that a Lua number holds exactly.
+/// From here on a Lua number stands for several integers.
 constexpr double kMostExact = 9007199254740992.0;
 
 Value to_integer(const Value& value) {
@@ -54,7 +54,7 @@ Value to_integer(const Value& value) {
   } else if (const auto* given = value.as<double>()) {
     number = *given;
   }
-  if (!number || std::trunc(*number) != *number || std::abs(*number) > kMostExact) {
+  if (!number || std::trunc(*number) != *number || std::abs(*number) >= kMostExact) {
     throw ConfigError("is not a whole number");
   }
   return *number;
@@ -184,6 +184,9 @@ std::string Parameter::describe_type() const {
 
 Parameters::Parameters(const std::string& script, const Value& declared) : script_(script) {
   const auto* record = declared.as<Value::Record>();
+  if (record == nullptr && !declared.is_nil()) {
+    throw ConfigError(fmt::format("{}: params must be a table of name = {{ type = ... }}", script));
+  }
   if (record == nullptr) return;
   for (const auto& [name, fields] : *record) {
     try {

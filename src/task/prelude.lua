@@ -10,9 +10,16 @@ local function explain(text, verb, key)
   return text .. " (" .. tostring(verb) .. " " .. tostring(key):sub(1, 200) .. ")"
 end
 
+--- An error that every further write would meet too; the batch ends with it.
+local fatal
+local fatal_codes = { READONLY = true, MISCONF = true }
+
 local function call(...)
   local reply = pcall_server(...)
-  if type(reply) == "table" and reply.err then error(explain(reply.err, ...), 2) end
+  if type(reply) == "table" and reply.err then
+    if fatal_codes[reply.err:match("^%u+")] then fatal = reply.err end
+    error(explain(reply.err, ...), 2)
+  end
   return reply
 end
 

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <unordered_map>
 #include <unordered_set>
 
 #include "base/interrupt.hpp"
@@ -106,8 +107,8 @@ class TaskRun : public lua::Outlet, public lua::FiberOwner, public ItemListener 
     if (stopped_) return;
     if (pass_ == 0) {
       ++result_.tally.found;
-    } else if (treated_again_.contains(fingerprint(item))) {
-      remember_remaining(std::move(item));
+    } else if (const auto found = treated_again_.find(fingerprint(item)); found != treated_again_.end()) {
+      remember_remaining(std::move(item), *found->second);
       return;
     }
     if (options_.dry_run) {
@@ -131,6 +132,7 @@ class TaskRun : public lua::Outlet, public lua::FiberOwner, public ItemListener 
   // How items and find itself end
 
   void on_result(const Item& item, ItemResult result) override {
+    if (result.kind == ItemResult::Kind::kInterrupted && result_.stopped_in.empty()) result_.stopped_in = result.error;
     if (pass_ == 0) {
       if (result.kind == ItemResult::Kind::kFailed) failed_.add(fingerprint(item));
       result_.tally.add(item, result);
@@ -144,6 +146,7 @@ class TaskRun : public lua::Outlet, public lua::FiberOwner, public ItemListener 
   void on_later_result(const Item& item, const ItemResult& result) {
     const std::uint64_t print = fingerprint(item);
     if (result.kept()) return;
+    if (result.kind == ItemResult::Kind::kInterrupted) return;
     if (result.kind == ItemResult::Kind::kFailed) {
       if (!failed_.contains(print)) result_.tally.add(item, result);
       failed_.add(print);
@@ -151,13 +154,15 @@ class TaskRun : public lua::Outlet, public lua::FiberOwner, public ItemListener 
     }
     if (failed_.remove(print)) {
       --result_.tally.failed;
-    } else if (result.kind == ItemResult::Kind::kDone) {
+    } else {
       ++result_.verification.arrived;
       ++result_.tally.found;
     }
     result_.tally.add(item, result);
     treated_in_pass_ = true;
-    treated_again_.add(print);
+    if (treated_again_.size() < kMostRemembered) {
+      treated_again_.emplace(print, &result_.tally.outcomes.find(result.outcome)->first);
+    }
   }
 
   void on_end(const std::vector<std::string>&, lua::FiberEnd end) override {
@@ -166,21 +171,28 @@ class TaskRun : public lua::Outlet, public lua::FiberOwner, public ItemListener 
       result_.script_error = end.error;
       result_.traceback = end.traceback;
     } else if (end.how == lua::FiberEnd::How::kKilled) {
+      result_.stopped_in = end.error;
       stop(base::Interrupt::signal() != 0 ? Aborted::Reason::kSignal : Aborted::Reason::kDeadline);
     }
     said_ = {end.first, end.second};
   }
 
-  void remember_remaining(Item item) {
+  /// An item was treated in an earlier further pass, with that outcome, and here it is again.
+  void remember_remaining(Item item, const std::string& outcome) {
     Verification& verification = result_.verification;
     ++verification.remaining;
-    --verification.arrived;  // it was taken for a new one when it came back the first time
+    // It was taken for a new one when it came back the first time.
+    --verification.arrived;
+    --result_.tally.found;
+    --result_.tally.done;
+    --result_.tally.outcomes[outcome];
     if (verification.examples.size() < kShownItems) verification.examples.push_back(std::move(item));
   }
 
   // Passes
 
   void run_pass() {
+    base::log_debug("pass {}: find begins", pass_ + 1);
     finding_ = true;
     scheduler_.start(find_, lua::Access::kFind, {}, *this);
     while (finding_ || !engine_->idle()) {
@@ -269,7 +281,8 @@ class TaskRun : public lua::Outlet, public lua::FiberOwner, public ItemListener 
   bool treated_in_pass_ = false;
   std::pair<lua::Value, lua::Value> said_;  ///< by verify
   Remembered failed_;
-  Remembered treated_again_;  ///< items that were treated in a further pass
+  /// Items that were treated in a further pass, and with what outcome (a key of the tally).
+  std::unordered_map<std::uint64_t, const std::string*> treated_again_;
   std::optional<Aborted::Reason> stopped_;
   base::SteadyTime stopped_at_{};
   int presses_ = 0;
@@ -307,9 +320,14 @@ RunResult run_task(Script& script, const GivenParameters& given, const redis::En
   const auto start = Clock::now();
   redis::Connection connection = endpoint.connect();
   const base::UnixTime now = options.now ? *options.now : read_time(connection);
+  base::log_debug("{} ({}): {} engine, connected to {}, p.now is {}", script.source().name, script.source().path,
+                  name_of(choice), connection.where(), base::format_time(now));
   p["now"] = static_cast<double>(now.time_since_epoch().count());
 
   RunResult result = TaskRun(script, endpoint, options, choice, std::move(p), connection).run();
+  base::log_debug("{}: done in {}: {} commands in {} writes", script.source().name,
+                  base::describe_duration(std::chrono::duration_cast<base::Duration>(Clock::now() - start)),
+                  connection.totals().commands, connection.totals().writes);
   result.script = script.source().name;
   result.engine = choice;
   result.parameters = script.parameters().written(given);

@@ -49,6 +49,7 @@ struct RunResult {
   std::string traceback;
   std::optional<std::string> redis_error;  ///< Redis was lost; what was done until then stands
   std::optional<base::Aborted::Reason> stopped;
+  std::string stopped_in;  ///< `file:line: ...` of the script that did not come to its end
   base::Duration duration{0};
   std::int64_t batches = 0;
   redis::Connection::Totals traffic;

@@ -23,6 +23,8 @@ local function pcall_command(...)
   return reply
 end
 
+KEYS, ARGV = {}, {} -- only plain scripts get any
+
 redis = {
   call = call,
   pcall = pcall_command,
@@ -227,23 +229,30 @@ end
 scan.set = collection("SSCAN", 1)
 scan.hash = collection("HSCAN", 2)
 
---- Elements of a list, from its right end to its left. Elements may be removed behind the walk: it
---- steps back by as many as the list lost, and a page more for what was pushed on the left meanwhile,
---- so an element may come twice but none is passed over.
+--- Elements of a list, from its right end to its left. Elements may be removed behind the walk and pushed
+--- on either side: each page begins beside an element that was seen, and where that one is gone the walk
+--- steps back. So an element may come twice, but none is passed over, provided that they are distinct.
 function scan.list(key)
-  local passed, length, count, fresh_start = 0, nil, first_count, true
+  local passed, count = 0, first_count
+  local seen, seen_before = {}, {} -- of the last page and the one before
   return over_pages(function()
-    local now = read_or_report("LLEN", key)
-    if not now then return nil end
-    if length and now < length then passed = math.max(0, passed - (length - now) - count) end
-    if passed >= now and not fresh_start then return nil end
-    fresh_start, length = false, now
-    local page = read_or_report("LRANGE", key, -passed - count, -passed - 1)
-    if not page or #page == 0 then return nil end
-    passed = passed + #page
-    local reversed = {}
-    for i = #page, 1, -1 do reversed[#reversed + 1] = page[i] end
-    return reversed
+    while true do
+      local page = read_or_report("LRANGE", key, -passed - count, passed > 0 and -passed or -1)
+      if not page then return nil end
+      local beside = page[#page]
+      if passed > 0 and not (seen[beside] or seen_before[beside]) then
+        passed = math.max(0, passed - count)
+      else
+        local fresh, fresh_seen = {}, {}
+        for i = passed > 0 and #page - 1 or #page, 1, -1 do
+          fresh[#fresh + 1] = page[i]
+          fresh_seen[page[i]] = true
+        end
+        if #fresh == 0 then return nil end
+        passed, seen, seen_before = passed + #fresh, fresh_seen, seen
+        return fresh
+      end
+    end
   end, 1)
 end
 
@@ -251,8 +260,8 @@ end
 
 local function declaration(kind)
   return function(fields)
-    if type(fields) ~= "table" then error(kind .. " takes a table: " .. kind .. "{...}", 2) end
-    return { kind = kind, fields = fields }
+    local problem = type(fields) ~= "table" and kind .. " takes a table: " .. kind .. "{...}" or nil
+    return { kind = kind, fields = fields, problem = problem }
   end
 end
 
@@ -302,7 +311,7 @@ function runtime.open(source, chunk)
   if not main then error(problem, 0) end
   local made = main()
   if type(made) ~= "table" or not expected[made.kind] then return { kind = "plain" } end
-  problem = complain_about(made)
+  problem = made.problem or complain_about(made)
   if problem then return { kind = made.kind, problem = problem } end
   declared = made.fields
   return {

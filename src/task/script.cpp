@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "base/duration.hpp"
 #include "base/error.hpp"
 #include "base/text.hpp"
 #include "lua/script_error.hpp"
@@ -23,8 +24,11 @@ std::string_view name_of(Script::Kind kind) {
     case Script::Kind::kPlain:
       break;
   }
-  return "plain script: it returns neither task{...} nor check{...}";
+  return "plain script: it does not return task{...} or check{...} before it calls Redis";
 }
+
+/// What a declaration may take, however slow the host.
+constexpr base::Duration kOpening = std::chrono::seconds(5);
 
 std::string text_argument(const Values& arguments, std::size_t index) {
   if (index < arguments.size()) {
@@ -39,8 +43,8 @@ Script::Script(const Catalog& catalog, const std::string& name, const lua::State
     : catalog_(catalog), source_(catalog.script(name)), state_(std::make_unique<lua::State>(limits)) {
   define_host_functions();
   state_->run_module(embedded_file("src/task/runtime.lua"), "=moonshift");
-  const Value opened =
-      state_->call(state_->function("open"), {source_.text, "@" + source_.path});
+  const Value opened = open();
+  state_->set_deadline(limits.deadline);
   if (const std::string problem = opened["problem"].text(); !problem.empty()) {
     throw base::ConfigError(fmt::format("{}: {}", source_.path, problem));
   }
@@ -51,7 +55,27 @@ Script::Script(const Catalog& catalog, const std::string& name, const lua::State
   has_verify_ = opened["verifies"] == Value(true);
 }
 
+Value Script::open() {
+  try {
+    state_->set_deadline(std::chrono::steady_clock::now() + kOpening);
+    return state_->call(state_->function("open"), {source_.text, "@" + source_.path});
+  } catch (const base::Aborted&) {
+    throw base::ConfigError(fmt::format("{}: loading it takes longer than {}; a script declares, and works later",
+                                        source_.path, base::format_duration(kOpening)));
+  } catch (const lua::ScriptError&) {
+    if (!called_redis_) throw;
+    return Value::Record{{"kind", std::string("plain")}};
+  }
+}
+
 void Script::define_host_functions() {
+  // The scheduler puts the real ones in their place.
+  for (const char* name : {"send", "send_all", "begin"}) {
+    state_->define(name, [this](const Values&) -> Value {
+      called_redis_ = true;
+      throw lua::ScriptError("there is no Redis while a script is loaded");
+    });
+  }
   state_->define("library", [this](const Values& arguments) -> Value {
     try {
       const Source library = catalog_.library(text_argument(arguments, 0));

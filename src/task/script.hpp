@@ -41,6 +41,7 @@ class Script {
 
  private:
   void define_host_functions();
+  lua::Value open();
 
   const Catalog& catalog_;
   Source source_;
@@ -50,6 +51,7 @@ class Script {
   bool atomic_ = false;
   bool has_verify_ = false;
   FailureSink failure_sink_;
+  bool called_redis_ = false;  ///< while it was opened, when there is none
 };
 
 /// Throws ConfigError that says what the script is instead.

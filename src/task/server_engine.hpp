@@ -34,7 +34,7 @@ class ServerEngine : public Engine, public redis::ReplyHandler {
   void send();
   void submit();
   void hand_over(const redis::Reply& results);
-  [[noreturn]] void fail(const std::string& error) const;
+  [[noreturn]] void fail(const std::string& error);
 
   redis::Connection& connection_;
   const redis::Endpoint& endpoint_;

@@ -341,6 +341,7 @@ Words
   [2]
   $ moonshift jobs nightly
   moonshift: *'nightly'* (glob)
+  usage: moonshift jobs [--check] [options]
   [2]
 
 Which Redis
@@ -385,13 +386,13 @@ Which Redis
     * (glob)
   [2]
   redis://host/one
-    'one' is not a database number
+    * database * (glob)
   [2]
   redis://host/-1
-    '-1' is not a database number
+    * database * (glob)
   [2]
   redis://host/1/2
-    '1/2' is not a database number
+    * database * (glob)
   [2]
   redis://user@host
     a user needs a password: redis://user:password@host (a password alone: redis://:password@host)
@@ -400,7 +401,7 @@ Which Redis
     only one host can be given
   [2]
   redis://host?x=1
-    unknown option* (glob)
+    * db=* (glob)
   [2]
   redis://:%zz@host
     a % must be followed by two hexadecimal digits (write %25 for a % itself)

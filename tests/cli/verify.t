@@ -123,3 +123,18 @@ A check that finds nothing to look at returns an empty list.
   findings = []
   verdict = "ok"
   exit_code = 0
+
+A check may look at what Redis lets no EVAL script look at: its configuration, its clients, its role.
+
+  $ cat > scripts/checks/depth.lua <<'EOF'
+  > return check {
+  >   run = function(p)
+  >     local most = redis.call("CONFIG", "GET", "maxclients")[2]
+  >     local clients = redis.call("CLIENT", "LIST")
+  >     return { { level = "ok", what = redis.call("ROLE")[1], value = most .. " " .. type(clients) } }
+  >   end,
+  > }
+  > EOF
+  $ moonshift verify depth --scripts scripts --json | fields findings.0.what findings.0.value
+  findings.0.what = "master"
+  findings.0.value = "[0-9]+ string" (re)

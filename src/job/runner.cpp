@@ -44,8 +44,11 @@ redis::Info read_settled_info(redis::Connection& connection) {
   }
 }
 
+/// Also after the run's deadline: what a run did is told all the same, if Redis answers soon.
 ServerSnapshot look_at(const redis::Endpoint& endpoint) {
-  redis::Connection connection = endpoint.connect();
+  redis::ConnectionOptions options = endpoint.options();
+  options.deadline = std::max(options.deadline, Clock::now() + std::chrono::seconds(2));
+  redis::Connection connection(endpoint.url(), options);
   const redis::Info info = read_settled_info(connection);
   const bool valkey = info.text("server_name") == "valkey";
   const std::string version = valkey ? "Valkey " + info.text("valkey_version") : "Redis " + info.text("redis_version");
@@ -95,6 +98,9 @@ class Runner {
       guarded(job_.steps[i].script, [&] { run_step(job_.steps[i], *scripts_[i]); });
     }
     if (may_go_on() && !options_.dry_run) run_checks();
+    if (base::Interrupt::signal() != 0 && report_.exit_code != ExitCode::kStopped) {
+      fail(ExitCode::kStopped, "stopped by a signal; run it again to go on");
+    }
     look_again();
     report_.duration = std::chrono::duration_cast<base::Duration>(Clock::now() - start);
     return std::move(report_);

@@ -19,7 +19,7 @@ using Clock = std::chrono::steady_clock;
 /// Every so many instructions the deadline is looked at: well under a millisecond.
 constexpr int kCheckInterval = 10'000;
 
-/// After a signal, a piece of script that does not come to its end within this is stopped.
+/// After a signal, scripts that do not come to their end within this are stopped.
 constexpr auto kSignalGrace = std::chrono::seconds(2);
 
 const char kStateKey = 0;  ///< its address is the registry key of the State itself
@@ -106,9 +106,10 @@ void* State::allocate(void* allocator, void* block, std::size_t old_size, std::s
 
 void State::arm(int instructions) { lua_sethook(lua_, on_count, LUA_MASKCOUNT, instructions); }
 
-bool State::must_stop() const {
+bool State::must_stop() {
   const auto now = Clock::now();
-  return now >= deadline_ || (base::Interrupt::signal() != 0 && now - resumed_ > kSignalGrace);
+  if (base::Interrupt::signal() != 0 && signalled_ == base::SteadyTime{}) signalled_ = now;
+  return now >= deadline_ || (signalled_ != base::SteadyTime{} && now - signalled_ > kSignalGrace);
 }
 
 void State::on_count(lua_State* lua, lua_Debug*) {
@@ -121,10 +122,7 @@ void State::on_count(lua_State* lua, lua_Debug*) {
 }
 
 State::Ended State::resume(lua_State* thread, int arguments) {
-  const auto outer = resumed_;  // a fiber may start another one
-  resumed_ = Clock::now();
   const int status = lua_resume(thread, arguments);
-  resumed_ = outer;
   const bool killed = std::exchange(killed_, false);
   if (killed) arm(kCheckInterval);
   rethrow_saved();
@@ -170,7 +168,6 @@ Function State::function(const std::string& name) {
 }
 
 Value State::call(const Function& function, const Values& arguments) {
-  resumed_ = Clock::now();
   lua_pushcfunction(lua_, traceback_of);
   lua_rawgeti(lua_, LUA_REGISTRYINDEX, function.reference());
   for (const Value& argument : arguments) push(lua_, argument);

@@ -98,13 +98,13 @@ class State {
   static void* allocate(void* allocator, void* block, std::size_t old_size, std::size_t new_size);
   static void on_count(lua_State* lua, lua_Debug* debug);
   void arm(int instructions);
-  bool must_stop() const;
+  bool must_stop();
   void rethrow_saved();
 
   Allocator allocator_;
   lua_State* lua_ = nullptr;
   base::SteadyTime deadline_;
-  base::SteadyTime resumed_{};
+  base::SteadyTime signalled_{};  ///< when a signal was first seen
   bool killed_ = false;
   std::exception_ptr exception_;
   int module_ = 0;  ///< registry reference of what run_module() got

@@ -16,6 +16,11 @@ struct Ignored : redis::ReplyHandler {
 
 Ignored ignored;
 
+std::string explain(const std::string& refusal) {
+  if (!refusal.starts_with("OOM")) return refusal;
+  return refusal + " Redis is above maxmemory and takes no transactions: use --engine server";
+}
+
 }  // namespace
 
 /// One MULTI ... EXEC under way.
@@ -61,7 +66,7 @@ class Transactions::Execution : public redis::ReplyHandler {
         }
         member.fiber->answer(std::move(own));
       } else if (exec.is_error() && members_.size() == 1) {
-        member.fiber->answer(Reply::error(refusal_.empty() ? exec.text : refusal_));
+        member.fiber->answer(Reply::error(explain(refusal_.empty() ? exec.text : refusal_)));
       } else {
         // A watched key changed, or one member's command was refused: alone, each will know.
         member.fiber->answer(Reply{});

@@ -20,6 +20,12 @@ namespace {
 using base::SteadyTime;
 using Clock = std::chrono::steady_clock;
 
+/// How often a wait looks at the deadline and at signals.
+constexpr auto kTick = std::chrono::milliseconds(100);
+
+/// After a signal, a reply is waited for so long at least: a short answer is on its way.
+constexpr auto kSignalGrace = std::chrono::seconds(2);
+
 Transport open_transport(const Url& url, const ConnectionOptions& options) {
   const SteadyTime deadline = std::min(options.deadline, Clock::now() + options.connect_timeout);
   switch (url.scheme) {
@@ -59,7 +65,7 @@ struct ReplySlot : ReplyHandler {
 }  // namespace
 
 Connection::Connection(const Url& url, const ConnectionOptions& options)
-    : options_(options), transport_(open_transport(url, options)), reader_(options.reply_limit) {
+    : options_(options), transport_(open_transport(url, options)), reader_(options.reply_limit, transport_.where()) {
   authenticate(url);
   if (!options_.check_ready) return;
   wait_while_loading();
@@ -149,8 +155,25 @@ void Connection::check_command_timeout() const {
 Reply Connection::call(Command command) {
   ReplySlot slot;
   submit(command, slot);
-  while (!slot.reply) step(base::kNever);
+  const auto begun = Clock::now();
+  while (!slot.reply) {
+    step(Clock::now() + kTick);
+    if (!slot.reply) check_patience(command.front(), begun);
+  }
   return std::move(*slot.reply);
+}
+
+void Connection::check_patience(std::string_view verb, SteadyTime begun) {
+  const auto now = Clock::now();
+  if (now >= options_.deadline && now >= begun + kTick) {
+    abandon();
+    throw RedisError(RedisError::Kind::kTimedOut, fmt::format("{}: no reply to {} when the time was up", where(), verb));
+  }
+  if (base::Interrupt::signal() != 0 && now >= begun + kSignalGrace) {
+    abandon();
+    throw base::Aborted(base::Aborted::Reason::kSignal,
+                        fmt::format("{}: interrupted while it gave no reply to {}", where(), verb));
+  }
 }
 
 Reply Connection::expect(std::initializer_list<std::string_view> command) {

@@ -50,7 +50,7 @@ class Connection {
   bool step(base::SteadyTime deadline);
 
   /// Sends one command and waits for its reply; an error reply is returned, not thrown. Earlier
-  /// commands get their replies meanwhile.
+  /// commands get their replies meanwhile. Throws RedisError at the deadline, Aborted after a signal.
   Reply call(Command command);
   Reply call(std::initializer_list<std::string_view> command) {
     return call(Command(command.begin(), command.size()));
@@ -91,6 +91,7 @@ class Connection {
   void write_queued();
   bool deliver();
   void check_command_timeout() const;
+  void check_patience(std::string_view verb, base::SteadyTime begun);
 
   ConnectionOptions options_;
   Transport transport_;

@@ -33,7 +33,7 @@ constexpr std::array kCodes{
 std::string_view hint(Kind kind) {
   switch (kind) {
     case Kind::kAuthRequired:
-      return "give a password in the URL: redis://user:password@host";
+      return "write user:password@ before the host in the URL (:password@ for a password alone)";
     case Kind::kAuthRejected:
       return "check the user and password in the URL";
     case Kind::kLoading:

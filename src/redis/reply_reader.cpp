@@ -91,8 +91,9 @@ struct ReplyReader::Builder {
 
 void ReplyReader::ReaderDeleter::operator()(redisReader* reader) const { redisReaderFree(reader); }
 
-ReplyReader::ReplyReader(base::Bytes limit)
-    : builder_(std::make_unique<Builder>(limit)),
+ReplyReader::ReplyReader(base::Bytes limit, std::string where)
+    : where_(std::move(where)),
+      builder_(std::make_unique<Builder>(limit)),
       reader_(redisReaderCreateWithFunctions(Builder::functions())) {
   if (!reader_) throw std::bad_alloc();
   reader_->privdata = builder_.get();
@@ -109,12 +110,12 @@ std::optional<Reply> ReplyReader::next() {
   void* root = nullptr;
   if (redisReaderGetReply(reader_.get(), &root) != REDIS_OK) {
     throw RedisError(RedisError::Kind::kProtocol,
-                     fmt::format("what came is no Redis reply: {}", reader_->errstr));
+                     fmt::format("{}: what came is no Redis reply: {}", where_, reader_->errstr));
   }
   if (root == nullptr) {
     if (reader_->len - reader_->pos > builder_->limit) {
       throw RedisError(RedisError::Kind::kProtocol,
-                       fmt::format("{} {} bytes", kTooLarge, builder_->limit));
+                       fmt::format("{}: {} {} bytes", where_, kTooLarge, builder_->limit));
     }
     return std::nullopt;
   }

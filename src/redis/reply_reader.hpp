@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
 
 #include "base/bytes.hpp"
 #include "redis/reply.hpp"
@@ -14,11 +15,11 @@ namespace moonshift::redis {
 
 /// Turns bytes into replies, by hiredis's reader (hiredis read.h).
 ///
-/// Memory is bounded by `limit`: an array that grows beyond it is read to its end but not kept, and
+/// `where` stands at the front of error messages. Memory is bounded by `limit`: an array that grows beyond it is read to its end but not kept, and
 /// arrives as an error reply; a single string beyond it is a RedisError{kProtocol}.
 class ReplyReader {
  public:
-  explicit ReplyReader(base::Bytes limit);
+  ReplyReader(base::Bytes limit, std::string where);
   ~ReplyReader();
   ReplyReader(ReplyReader&&) noexcept;
 
@@ -33,6 +34,7 @@ class ReplyReader {
     void operator()(redisReader* reader) const;
   };
 
+  std::string where_;
   std::unique_ptr<Builder> builder_;  // hiredis holds its address
   std::unique_ptr<redisReader, ReaderDeleter> reader_;
 };

@@ -74,7 +74,7 @@ void take_credentials(std::string_view& rest, Url& url) {
   url.user = percent_decode(take_until(credentials, ':'));
   url.password = Secret(percent_decode(credentials));
   if (!url.user.empty() && url.password.empty()) {
-    fail("a user needs a password: redis://user:password@host (a password alone: redis://:password@host)");
+    fail("a user needs a password: write user:password@ before the host (:password@ for a password alone)");
   }
 }
 

@@ -32,6 +32,9 @@ class Engine {
   /// The deadline has passed and items are still under way; called until they are not.
   virtual void press() = 0;
 
+  /// Items are still under way long after the run was to stop. May throw, to leave them as they are.
+  virtual void give_up() = 0;
+
   virtual std::int64_t batches() const = 0;
 };
 

@@ -1,7 +1,11 @@
 #include "task/local_engine.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cctype>
+
+#include "redis/error.hpp"
 
 namespace moonshift::task {
 
@@ -48,6 +52,12 @@ bool LocalEngine::full() const {
   return under_way_ >= kMostItems || connection_.bytes_in_flight() >= kMostBytes;
 }
 
+void LocalEngine::give_up() {
+  throw redis::RedisError(redis::RedisError::Kind::kTimedOut,
+                          fmt::format("{}: no reply; {} items were under way, and running it again goes on with them",
+                                      connection_.where(), under_way_));
+}
+
 void LocalEngine::on_end(const std::vector<std::string>& item, lua::FiberEnd end) {
   --under_way_;
   ItemResult result;
@@ -62,7 +72,7 @@ void LocalEngine::on_end(const std::vector<std::string>& item, lua::FiberEnd end
       break;
     case lua::FiberEnd::How::kKilled:
       result.kind = ItemResult::Kind::kInterrupted;
-      result.error = std::move(end.error);
+      result.error = end.traceback.substr(0, end.traceback.find('\n'));
       break;
   }
   listener_.on_result(item, std::move(result));

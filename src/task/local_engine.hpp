@@ -17,6 +17,7 @@ class LocalEngine : public Engine, public lua::FiberOwner {
   void finish() override {}
   bool idle() const override { return under_way_ == 0; }
   void press() override {}  // a script that goes on is stopped by the state's own deadline
+  void give_up() override;
   std::int64_t batches() const override { return connection_.totals().writes; }
 
   void on_end(const std::vector<std::string>& item, lua::FiberEnd end) override;

@@ -9,6 +9,7 @@
 #include "base/log.hpp"
 #include "lua/script_error.hpp"
 #include "redis/error.hpp"
+#include "redis/info.hpp"
 #include "task/local_engine.hpp"
 #include "task/server_engine.hpp"
 
@@ -171,7 +172,7 @@ class TaskRun : public lua::Outlet, public lua::FiberOwner, public ItemListener 
       result_.script_error = end.error;
       result_.traceback = end.traceback;
     } else if (end.how == lua::FiberEnd::How::kKilled) {
-      result_.stopped_in = end.error;
+      result_.stopped_in = end.traceback.substr(0, end.traceback.find('\n'));
       stop(base::Interrupt::signal() != 0 ? Aborted::Reason::kSignal : Aborted::Reason::kDeadline);
     }
     said_ = {end.first, end.second};
@@ -220,8 +221,11 @@ class TaskRun : public lua::Outlet, public lua::FiberOwner, public ItemListener 
     engine_->finish();  // what has been taken is completed
     if (engine_->idle() || now < stopped_at_ + kTick * presses_) return;
     ++presses_;
-    // At the deadline at once, for it is the deadline; else only what does not come to its end.
-    if (now >= options_.deadline || now >= stopped_at_ + kStopGrace) engine_->press();
+    if (now >= stopped_at_ + kStopGrace) {
+      engine_->give_up();
+    } else if (now >= options_.deadline) {
+      engine_->press();
+    }
   }
 
   void stop(Aborted::Reason reason) {
@@ -304,7 +308,7 @@ std::string_view name_of(EngineChoice engine) {
 }
 
 EngineChoice choose_engine(const Script& script, EngineChoice wanted) {
-  if (!script.atomic()) return wanted == EngineChoice::kAuto ? EngineChoice::kLocal : wanted;
+  if (!script.atomic()) return wanted;
   if (wanted == EngineChoice::kLocal) {
     throw base::ConfigError(fmt::format(
         "{} needs each item to be atomic: run it with --engine server or auto", script.source().name));
@@ -312,13 +316,26 @@ EngineChoice choose_engine(const Script& script, EngineChoice wanted) {
   return EngineChoice::kServer;
 }
 
+namespace {
+
+/// Above maxmemory Redis refuses to queue any command of a transaction, even one that deletes (redis
+/// src/server.c, processCommand), while a script without a `#!lua` line may delete.
+EngineChoice suit(redis::Connection& connection) {
+  const redis::Info memory = redis::Info::read(connection, "memory");
+  const bool full = memory.number("maxmemory") > 0 && memory.number("used_memory") >= memory.number("maxmemory");
+  return full ? EngineChoice::kServer : EngineChoice::kLocal;
+}
+
+}  // namespace
+
 RunResult run_task(Script& script, const GivenParameters& given, const redis::Endpoint& endpoint,
                    const RunOptions& options) {
   require_kind(script, Script::Kind::kTask);
-  const EngineChoice choice = choose_engine(script, options.engine);
+  EngineChoice choice = choose_engine(script, options.engine);
   lua::Value::Record p = script.parameters().resolve(given);
   const auto start = Clock::now();
   redis::Connection connection = endpoint.connect();
+  if (choice == EngineChoice::kAuto) choice = suit(connection);
   const base::UnixTime now = options.now ? *options.now : read_time(connection);
   base::log_debug("{} ({}): {} engine, connected to {}, p.now is {}", script.source().name, script.source().path,
                   name_of(choice), connection.where(), base::format_time(now));

@@ -57,7 +57,8 @@ struct RunResult {
 
 std::string_view name_of(EngineChoice engine);
 
-/// The engine that `wanted` comes to for this task. Throws ConfigError if the task cannot run in it.
+/// The engine that `wanted` comes to for this task, as far as the task itself says. Throws ConfigError if
+/// it cannot run in that engine.
 EngineChoice choose_engine(const Script& script, EngineChoice wanted);
 
 /// Runs a task: find and each, then find again, up to three times, until nothing but kept items is left.

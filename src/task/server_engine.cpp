@@ -167,11 +167,8 @@ void ServerEngine::fail(const std::string& error) {
     redis::throw_error_reply(error, connection_.where());
   }
   if (error.find("SCRIPT KILL") != std::string::npos) {
-    const auto position = error.find("user_script:");
     ItemResult interrupted;
     interrupted.kind = ItemResult::Kind::kInterrupted;
-    interrupted.error =
-        bundle_.map_error(position == std::string::npos ? "" : error.substr(position)) + " ended by SCRIPT KILL";
     for (const Item& item : std::exchange(running_, {})) listener_.on_result(item, interrupted);
     throw base::Aborted(base::Aborted::Reason::kDeadline,
                         "the script took too long inside Redis and was ended by SCRIPT KILL");

@@ -24,6 +24,7 @@ class ServerEngine : public Engine, public redis::ReplyHandler {
   void finish() override;
   bool idle() const override { return waiting_.empty() && running_.empty(); }
   void press() override;
+  void give_up() override { press(); }
   std::int64_t batches() const override { return batches_; }
 
   void on_reply(redis::Reply reply) override;

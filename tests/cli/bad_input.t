@@ -55,11 +55,11 @@ A plain script is no task, even if it calls Redis at once, as they do.
 
   $ echo 'return redis.call("DEL", "rl:1")' > scripts/plain.lua
   $ moonshift run plain --scripts scripts
-  moonshift: scripts/plain.lua is no task but a plain script: it returns neither task{...} nor check{...}
+  moonshift: scripts/plain.lua is no task but a plain script: * (glob)
   [2]
   $ echo 'return 1' > scripts/plain.lua
   $ moonshift run scripts/plain.lua
-  moonshift: scripts/plain.lua is no task but a plain script: it returns neither task{...} nor check{...}
+  moonshift: scripts/plain.lua is no task but a plain script: * (glob)
   [2]
 
 How a script is written
@@ -316,10 +316,10 @@ An option's message names the option.
 No time at all is no time limit to run with.
 
   $ moonshift run types --scripts scripts --dry-run --timeout 0s | told
-  moonshift: --timeout must be above 0
+  moonshift: --timeout: it must be above 0
   [2]
   $ moonshift run types --scripts scripts --dry-run --batch-time 0s | told
-  moonshift: --batch-time must be above 0
+  moonshift: --batch-time: it must be above 0
   [2]
 
 Words
@@ -567,7 +567,7 @@ What a job names is looked at where it stands in the file, before anything runs.
   > script = "bullmq/clean"
   > params = { older_than = 7 }
   > EOF
-  moonshift: schedules/names.toml:3:25: bullmq/clean: parameter 'older_than' (duration): '7' must be written as text, in quotes
+  moonshift: schedules/names.toml:3:*: bullmq/clean: parameter 'older_than' (duration): '7' must be written as text, in quotes (glob)
   [2]
   $ job names <<'EOF'
   > [[step]]
@@ -592,7 +592,7 @@ What a job names is looked at where it stands in the file, before anything runs.
   > [[step]]
   > script = "bullmq/clean"
   > EOF
-  moonshift: *the environment variable NO_SUCH_VARIABLE is not set (glob)
+  moonshift: the job's url names the environment variable NO_SUCH_VARIABLE, which is not set: * (glob)
   [2]
 
 An unknown job is answered by the nearest names.
@@ -607,6 +607,18 @@ An unknown job is answered by the nearest names.
   $ moonshift job nightly --schedules missing
   moonshift: missing: there is no such directory of jobs (see --schedules)
   [2]
+
+With --json a program gets an object all the same, and its exit code in it.
+
+  $ moonshift run ratelimit/purg --json 2>/dev/null > report
+  [2]
+  $ < report fields error exit_code
+  error = "there is no script 'ratelimit/purg' * (glob)
+  exit_code = 2
+  $ moonshift verify --url redis://127.0.0.1:1 --json 2>/dev/null | fields error exit_code
+  error = "127.0.0.1:1: connection refused: is Redis running there?"
+  exit_code = 3
+  [3]
 
 After all this Redis holds what it held.
 

@@ -82,6 +82,6 @@ An unknown command is answered by the nearest ones.
   $ moonshift defragment
   moonshift: there is no command 'defragment'; see moonshift --help
   [2]
-  $ moonshift --json
-  moonshift: there is no command '--json'; see moonshift --help
+  $ moonshift --quiet
+  moonshift: there is no command '--quiet'; see moonshift --help
   [2]

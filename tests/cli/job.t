@@ -152,7 +152,7 @@ Which Redis: --url wins over the job's own; that may name a variable; without on
   $ echo "unix://$PWD/other.sock" > url; keys_at --url-file url
   steps.0.found = 1
   $ env -u REDIS_URL moonshift job elsewhere/ours.toml --scripts scripts
-  moonshift: *the environment variable REDIS_URL is not set (glob)
+  moonshift: * REDIS_URL* (glob)
   [2]
   $ sed -i '/^url/d' elsewhere/ours.toml; keys_at
   steps.0.found = 3

@@ -260,7 +260,7 @@ Redis is lost in the middle of a run: what was done until then is told.
   >   end,
   > }
   > EOF
-  $ start_redis lost; fill_at lost; lost=${servers[-1]}
+  $ start_redis lost; fill_at lost; lost=${servers[-1]}; unset 'servers[-1]'
   $ moonshift run last --scripts scripts --url "unix://$PWD/lost.sock" --json > report & run=$!
   $ one_left() { [ "$(redis-cli -s lost.sock dbsize)" = 1 ]; }
   $ eventually one_left; kill -KILL $lost; wait $run

@@ -192,7 +192,7 @@ milliseconds, sizes in bytes, lists as lists.
   > done
   reasons = {"kept: s a=b,c, n -3, n 0.001, b true, n 5400000, n 67108864, s [ab]?*, s b, t 3:one|two,three|": 1}
   reasons = {"kept: s a=b,c, n -3, n 0.001, b true, n 5400000, n 67108864, s [ab]?*, s b, t 3:one|two,three|": 1}
-  $ reason -p count=9007199254740992 -p age=1.5s -p force=0 -p size=0 -p text=
+  $ reason -p count=9007199254740991 -p age=1.5s -p force=0 -p size=0 -p text=
   reasons = {"kept: s , n 9.007199254741e+15, n 0.5, b false, n 1500, n 0, s *, s a, t 2:p|q": 1}
 
 --now is what p.now says, so that a backup can be rehearsed as of its own night.

@@ -77,7 +77,7 @@ A directory's scripts stand beside the ones that ship, and win over those of the
   
   parameter  type             default  help
   force      boolean          true     whether or not
-  names      string, several  a,b      which names
+  names      string, several  a, b     which names
   share      number           0.5      how many
 
 A file is named by its path.

@@ -15,7 +15,7 @@ eventually() {
       echo "gave up waiting for: $*"
       return 1
     fi
-    sleep 0.01
+    sleep 0.02
   done
 }
 
@@ -55,7 +55,7 @@ text = sys.stdin.read()
 if not text: sys.exit("there is no JSON")
 report = json.loads(text)
 for name in sys.argv[1:]:
-    inside = lambda value, key: value[int(key) if isinstance(value, list) else key]
+    inside = lambda value, key: value[int(key)] if isinstance(value, list) else value.get(key, "missing")
     print(name, "=", json.dumps(functools.reduce(inside, name.split("."), report)))
 ' "$@"
 }

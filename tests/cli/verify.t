@@ -20,14 +20,14 @@ All checks run, unless some are named; `memory` is short for checks/memory. A wa
 A person gets a table: level, what was looked at, its value, and what to do.
 
   $ moonshift verify persistence
-  verify
+  verify: the checks
   unix://*/redis.sock, * keys, * (glob)
   
   level    check               what           value
   ok       checks/persistence  dataset        loaded
   ok       checks/persistence  last RDB save  * ago (glob)
   warning  checks/persistence  AOF            off (limit on): for durability: CONFIG SET appendonly yes
-  run [0-9TZ]+-[0-9a-f]{6} took .*: done, and verified (re)
+  run [0-9TZ]+-[0-9a-f]{6} took .*: the checks hold (re)
 
 Redis beyond 95 % of its maxmemory is critical: exit code 5.
 

@@ -28,10 +28,10 @@ void check_nested(const Reply& reply) {
 }  // namespace
 
 TEST_CASE("a nested reply is the same in one piece and byte by byte") {
-  ReplyReader whole({1000});
+  ReplyReader whole({1000}, "here");
   whole.feed(bytes(kNested));
   check_nested(whole.next().value());
-  ReplyReader dripping({1000});
+  ReplyReader dripping({1000}, "here");
   for (std::size_t i = 0; i + 1 < kNested.size(); ++i) {
     dripping.feed(bytes(kNested.substr(i, 1)));
     CHECK_FALSE(dripping.next().has_value());
@@ -41,7 +41,7 @@ TEST_CASE("a nested reply is the same in one piece and byte by byte") {
 }
 
 TEST_CASE("several replies in one piece come one by one") {
-  ReplyReader reader({1000});
+  ReplyReader reader({1000}, "here");
   reader.feed(bytes(":1\r\n:2\r\n*0\r\n"));
   CHECK(reader.next()->integer == 1);
   CHECK(reader.next()->integer == 2);
@@ -50,7 +50,7 @@ TEST_CASE("several replies in one piece come one by one") {
 }
 
 TEST_CASE("an array that is too large becomes an error, and the next reply is whole") {
-  ReplyReader reader({1000});
+  ReplyReader reader({1000}, "here");
   std::string large = "*100\r\n";
   for (int i = 0; i < 100; ++i) large += "$20\r\n" + std::string(20, 'x') + "\r\n";
   reader.feed(bytes(large + ":7\r\n"));
@@ -61,13 +61,13 @@ TEST_CASE("an array that is too large becomes an error, and the next reply is wh
 }
 
 TEST_CASE("a string that is too large is a protocol error, before all of it is in memory") {
-  ReplyReader reader({1000});
+  ReplyReader reader({1000}, "here");
   reader.feed(bytes("$1000000\r\n" + std::string(5000, 'x')));
   CHECK_THROWS_AS(reader.next(), RedisError);
 }
 
 TEST_CASE("what is no RESP is a protocol error") {
-  ReplyReader reader({1000});
+  ReplyReader reader({1000}, "here");
   reader.feed(bytes("HTTP/1.1 400 Bad Request\r\n"));
   try {
     reader.next();

@@ -42,7 +42,7 @@ std::vector<Finding> run_check(task::Script& script, const task::GivenParameters
   const auto commands = redis::CommandTable::read(connection);
   lua::Scheduler scheduler(script.state(), connection, commands, {});
   const FiberEnd end = run_to_end(script.state(), scheduler, deadline);
-  if (end.how == FiberEnd::How::kKilled) throw Aborted(Aborted::Reason::kDeadline, end.error);
+  if (end.how == FiberEnd::How::kKilled) throw Aborted(Aborted::Reason::kDeadline, "stopped in " + end.error);
   if (end.how == FiberEnd::How::kFailed) throw lua::ScriptError(end.error, end.traceback);
   const auto* list = end.first.as<lua::Value::List>();
   if (end.first == lua::Value(lua::Value::Record{})) return {};  // an empty table

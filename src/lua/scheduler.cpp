@@ -92,7 +92,7 @@ int push_answer(lua_State* lua, const redis::Reply& reply, const std::string& wh
 
 }  // namespace
 
-/// The functions of `host`. The scheduler is their upvalue. Where one would have to wait but cannot
+/// The functions of `host`. Their upvalues: the scheduler, an outlet, their name. Where one would have to wait but cannot
 /// suspend its fiber (inside a callback of table.sort or string.gsub, or in a coroutine of the script's
 /// own), it waits for its own reply, and the other fibers' replies are kept for later.
 struct Scheduler::Bindings {
@@ -142,7 +142,12 @@ struct Scheduler::Bindings {
     Scheduler& self = scheduler(lua);
     auto& outlet = *static_cast<Outlet*>(lua_touserdata(lua, lua_upvalueindex(2)));
     std::vector<std::string> numbers;
-    const auto views = command_at(lua, 1, lua_gettop(lua), numbers);
+    std::vector<std::string_view> views;
+    try {
+      views = command_at(lua, 1, lua_gettop(lua), numbers);
+    } catch (const ScriptError&) {
+      throw ScriptError(fmt::format("{} takes strings or numbers, one at least", lua_tostring(lua, lua_upvalueindex(3))));
+    }
     outlet.take(std::vector<std::string>(views.begin(), views.end()));
     if (!outlet.full()) return 0;
     if (self.can_suspend(lua)) {
@@ -183,7 +188,8 @@ void add_to_host(lua_State* lua, const char* name, lua_CFunction function, Sched
                  Outlet* outlet) {
   lua_pushlightuserdata(lua, scheduler);
   lua_pushlightuserdata(lua, outlet);
-  lua_pushcclosure(lua, function, 2);
+  lua_pushstring(lua, name);
+  lua_pushcclosure(lua, function, 3);
   lua_setfield(lua, -2, name);
 }
 
@@ -262,6 +268,10 @@ void Scheduler::finish(Fiber& fiber, State::Ended ended) {
     luaL_traceback(state_.raw(), thread, nullptr, 0);
     end.traceback = tidy_traceback(std::string(string_at(state_.raw(), -1)));
     lua_pop(state_.raw(), 1);
+    if (end.how == FiberEnd::How::kKilled) {
+      end.error = State::position_of_stop(end.error);
+      if (end.error.empty()) end.error = end.traceback.substr(0, end.traceback.find('\n'));
+    }
   }
   transactions_->leave(fiber);
   --alive_;

@@ -24,7 +24,7 @@ struct FiberEnd {
 
   How how = How::kReturned;
   Value first, second;  ///< what it returned
-  std::string error;    ///< `file:line: text`
+  std::string error;    ///< `file:line: text`; of a killed one, where it was
   std::string traceback;
 };
 

@@ -22,6 +22,8 @@ constexpr int kCheckInterval = 10'000;
 /// After a signal, scripts that do not come to their end within this are stopped.
 constexpr auto kSignalGrace = std::chrono::seconds(2);
 
+constexpr const char* kStopped = " stopped: the run is over";
+
 const char kStateKey = 0;  ///< its address is the registry key of the State itself
 const char kHostKey = 0;
 
@@ -118,7 +120,16 @@ void State::on_count(lua_State* lua, lua_Debug*) {
   self.killed_ = true;
   // From now on at every instruction: a pcall() in the script cannot outlive it.
   self.arm(1);
-  luaL_error(lua, "stopped: the run is over");
+  luaL_where(lua, 0);  // in a hook, the function that runs
+  lua_pushstring(lua, kStopped);
+  lua_concat(lua, 2);
+  lua_error(lua);
+}
+
+std::string State::position_of_stop(const std::string& error) {
+  const auto end = error.find(std::string(": ") + kStopped);
+  const std::string position = end == std::string::npos ? "" : error.substr(0, end);
+  return position.starts_with("moonshift:") ? "" : position;
 }
 
 State::Ended State::resume(lua_State* thread, int arguments) {
@@ -178,7 +189,7 @@ Value State::call(const Function& function, const Values& arguments) {
     const std::string text(string_at(lua_, -1));
     lua_pop(lua_, 2);
     rethrow_saved();
-    if (killed) throw base::Aborted(base::Aborted::Reason::kDeadline, text.substr(0, text.find('\n')));
+    if (killed) throw base::Aborted(base::Aborted::Reason::kDeadline, position_of_stop(text));
     const auto end = text.find("\nstack traceback:");
     throw ScriptError(text.substr(0, end), end == std::string::npos ? "" : text.substr(end + 1));
   }

@@ -83,6 +83,9 @@ class State {
   /// below is thrown on from here, even if the script caught it as a Lua error.
   Ended resume(lua_State* thread, int arguments);
 
+  /// `file:line` of the script from the error that stopped it; empty if that was in our own Lua.
+  static std::string position_of_stop(const std::string& error);
+
   static State& of(lua_State* lua);
   void push_host() const;
   void save_exception(std::exception_ptr exception) { exception_ = std::move(exception); }

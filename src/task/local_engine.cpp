@@ -72,7 +72,7 @@ void LocalEngine::on_end(const std::vector<std::string>& item, lua::FiberEnd end
       break;
     case lua::FiberEnd::How::kKilled:
       result.kind = ItemResult::Kind::kInterrupted;
-      result.error = end.traceback.substr(0, end.traceback.find('\n'));
+      result.error = std::move(end.error);
       break;
   }
   listener_.on_result(item, std::move(result));

@@ -172,7 +172,7 @@ class TaskRun : public lua::Outlet, public lua::FiberOwner, public ItemListener 
       result_.script_error = end.error;
       result_.traceback = end.traceback;
     } else if (end.how == lua::FiberEnd::How::kKilled) {
-      result_.stopped_in = end.traceback.substr(0, end.traceback.find('\n'));
+      result_.stopped_in = end.error;
       stop(base::Interrupt::signal() != 0 ? Aborted::Reason::kSignal : Aborted::Reason::kDeadline);
     }
     said_ = {end.first, end.second};
@@ -247,9 +247,9 @@ class TaskRun : public lua::Outlet, public lua::FiberOwner, public ItemListener 
       run_pass();
     } while (treated_in_pass_ && pass_ < kMostPasses);
     if (stopped_ || result_.script_error) return;
-    verification.done = true;
     verification.passes = pass_;
     verification.holds = verification.remaining == 0 && task_agrees();
+    verification.done = !stopped_;
   }
 
   /// The task's own verify, if it has one.

@@ -28,7 +28,7 @@ std::string_view name_of(Script::Kind kind) {
 }
 
 /// What a declaration may take, however slow the host.
-constexpr base::Duration kOpening = std::chrono::seconds(5);
+constexpr base::Duration kOpening = std::chrono::seconds(2);
 
 std::string text_argument(const Values& arguments, std::size_t index) {
   if (index < arguments.size()) {
@@ -59,9 +59,10 @@ Value Script::open() {
   try {
     state_->set_deadline(std::chrono::steady_clock::now() + kOpening);
     return state_->call(state_->function("open"), {source_.text, "@" + source_.path});
-  } catch (const base::Aborted&) {
-    throw base::ConfigError(fmt::format("{}: loading it takes longer than {}; a script declares, and works later",
-                                        source_.path, base::format_duration(kOpening)));
+  } catch (const base::Aborted& aborted) {
+    const std::string where = aborted.what();
+    throw base::ConfigError(fmt::format("{}: loading the script takes longer than {}: it is to declare, and work later",
+                                        where.empty() ? source_.path : where, base::format_duration(kOpening)));
   } catch (const lua::ScriptError&) {
     if (!called_redis_) throw;
     return Value::Record{{"kind", std::string("plain")}};

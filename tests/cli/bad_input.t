@@ -395,7 +395,7 @@ Which Redis
     * database * (glob)
   [2]
   redis://user@host
-    a user needs a password: redis://user:password@host (a password alone: redis://:password@host)
+    a user needs a password: write user:password@ before the host (:password@ for a password alone)
   [2]
   redis://a,b
     only one host can be given

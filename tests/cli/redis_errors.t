@@ -47,7 +47,7 @@ Passwords
   $ redis-cli -s guarded.sock --no-auth-warning -a hunter2 acl setuser cleaner on '>s3cret' '~rl:*' +@all >/dev/null
   $ guarded=$PWD/guarded.sock
   $ purge --url "unix://$guarded"
-  moonshift: */guarded.sock: NOAUTH Authentication required* give a password in the URL: redis://user:password@host (glob)
+  moonshift: */guarded.sock: NOAUTH Authentication required: write user:password@ before the host* (glob)
   [3]
   $ purge --url "unix://:hunter3@$guarded"
   moonshift: */guarded.sock: WRONGPASS * check the user and password in the URL (glob)
@@ -203,9 +203,9 @@ A Redis without memory still lets go: removing works in both engines.
   outcomes = {"removed": 111}
   exit_code = 0
 
-BullMQ's jobs, too, which go in transactions.
+BullMQ's jobs, too: Redis takes no transactions then, so auto chooses the server engine.
 
-  $ for engine in local server; do
+  $ for engine in auto server; do
   >   redis-cli -s full.sock config set maxmemory 0 >/dev/null
   >   redis-cli -s full.sock hset bull:mail:meta version bullmq:5.0.0 >/dev/null
   >   redis-cli -s full.sock zadd bull:mail:completed 1000 1 2000 2 >/dev/null

@@ -57,7 +57,7 @@ takes SCRIPT KILL. What was under way is told as interrupted; it is neither done
 It says where the script was: a place in the author's file, and none of our own.
 
   $ moonshift run each_pcall --scripts scripts --timeout 200ms | grep 'it was in'
-      it was in scripts/each_pcall.lua:4* (glob)
+      it was in scripts/each_pcall.lua:* (glob)
   [4]
   $ for engine in local server; do
   >   moonshift run each_pcall --scripts scripts --engine $engine --timeout 200ms 2>&1 | grep -E 'moonshift:[0-9]+|in stopped'
@@ -247,7 +247,7 @@ interrupted, and a second signal ends everything at once.
   stopped = "signal"
   interrupted = 5
 
-  $ catches_term() { (( 0x$(sed -n 's/^SigCgt:\t//p' /proc/$run/status) & 1 << 14 )); }
+  $ catches_term() { [ "$(cat /proc/$run/comm)" = moonshift ] && (( 0x$(sed -n 's/^SigCgt:\t//p' /proc/$run/status) & 1 << 14 )); }
   $ has_seen_it() { ! catches_term; }
   $ redis del begun >/dev/null; moonshift run told --scripts scripts > report & run=$!
   $ eventually has_begun; kill -TERM $run

@@ -21,7 +21,8 @@ eventually() {
 
 servers=()
 stop_servers() {
-  if ((${#servers[@]} > 0)); then kill -KILL "${servers[@]}" 2>/dev/null; fi
+  # A child that gets a signal before it has become another program would run the trap as well.
+  if ((BASHPID == $$ && ${#servers[@]} > 0)); then kill -KILL "${servers[@]}" 2>/dev/null; fi
 }
 trap stop_servers EXIT
 

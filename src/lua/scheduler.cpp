@@ -48,33 +48,33 @@ bool disturbs_connection(redis::Command command) {
          });
 }
 
-std::vector<std::string> strings_at(lua_State* lua, int table) {
-  std::vector<std::string> numbers;
-  const int base = lua_gettop(lua);
-  const auto size = static_cast<int>(lua_objlen(lua, table));
-  luaL_checkstack(lua, size + 2, "too many arguments");
-  for (int i = 1; i <= size; ++i) lua_rawgeti(lua, table, i);
-  const auto views = command_at(lua, base + 1, base + size, numbers);
-  std::vector<std::string> strings(views.begin(), views.end());
-  lua_settop(lua, base);
-  return strings;
-}
-
-/// A list of commands, each a list of strings or numbers.
-Transactions::Writes commands_at(lua_State* lua, int table) {
+/// Calls `visit` with each command of the list at `table`, each a list of strings or numbers. What it gets
+/// lasts for the call.
+template <class Visit>
+void for_each_command(lua_State* lua, int table, Visit visit) {
   luaL_checktype(lua, table, LUA_TTABLE);
-  Transactions::Writes commands;
+  const int before = lua_gettop(lua);
   const auto size = static_cast<int>(lua_objlen(lua, table));
+  std::vector<std::string> numbers;
   for (int i = 1; i <= size; ++i) {
     lua_rawgeti(lua, table, i);
-    commands.push_back(strings_at(lua, lua_gettop(lua)));
-    lua_pop(lua, 1);
+    const int command = before + 1;
+    luaL_checktype(lua, command, LUA_TTABLE);
+    const auto words = static_cast<int>(lua_objlen(lua, command));
+    luaL_checkstack(lua, words + 2, "too many arguments");
+    for (int word = 1; word <= words; ++word) lua_rawgeti(lua, command, word);
+    numbers.clear();
+    visit(command_at(lua, command + 1, command + words, numbers));
+    lua_settop(lua, before);
   }
-  return commands;
 }
 
-std::vector<std::string_view> views_of(const std::vector<std::string>& strings) {
-  return {strings.begin(), strings.end()};
+Transactions::Writes commands_at(lua_State* lua, int table) {
+  Transactions::Writes commands;
+  for_each_command(lua, table, [&](const std::vector<std::string_view>& command) {
+    commands.emplace_back(command.begin(), command.end());
+  });
+  return commands;
 }
 
 /// What a fiber that asked for one reply gets: the reply, or nothing and the error's text. An error that
@@ -120,21 +120,22 @@ struct Scheduler::Bindings {
 
   static int send_all(lua_State* lua) {
     Scheduler& self = scheduler(lua);
-    const auto commands = commands_at(lua, 1);
-    for (const auto& command : commands) self.refuse_forbidden(views_of(command));
-    if (commands.empty() || !self.can_suspend(lua)) {
+    std::size_t count = 0;
+    for_each_command(lua, 1, [&](redis::Command command) {
+      self.refuse_forbidden(command);
+      ++count;
+    });
+    if (count == 0 || !self.can_suspend(lua)) {
       redis::Reply list{redis::Reply::Type::kArray, 0, "", {}};
-      for (const auto& command : commands) {
-        list.elements.push_back(self.connection_.call(views_of(command)));
-      }
+      for_each_command(lua, 1, [&](redis::Command command) {
+        list.elements.push_back(self.connection_.call(command));
+      });
       push(lua, list);
       return 1;
     }
-    self.current_->awaited = commands.size();
+    self.current_->awaited = count;
     self.current_->wants_list = true;
-    for (const auto& command : commands) {
-      self.connection_.submit(views_of(command), *self.current_);
-    }
+    for_each_command(lua, 1, [&](redis::Command command) { self.connection_.submit(command, *self.current_); });
     return -1;
   }
 
@@ -325,22 +326,23 @@ bool Scheduler::can_suspend(lua_State* lua) const {
 }
 
 void Scheduler::refuse_forbidden(redis::Command command) const {
-  const std::string verb = base::printable(command[0], 40);
+  const auto verb = [&] { return base::printable(command[0], 40); };
+  const bool disturbs = disturbs_connection(command);
   const bool reads = commands_.only_reads(command);
   // INFO's relatives (CONFIG GET, CLIENT LIST...) are noscript, but find and checks are no EVAL.
-  if (reads && current_ != nullptr && current_->access != Access::kWrite && !disturbs_connection(command)) return;
-  if (commands_.refused_in_scripts(command) || disturbs_connection(command)) {
-    // `atomically` itself watches; a script could not.
-    const bool own_watch = current_ != nullptr && current_->in_transaction && verb == "WATCH";
-    if (!own_watch) throw ScriptError(fmt::format("{} is not allowed in a script", verb));
+  if (reads && current_ != nullptr && current_->access != Access::kWrite && !disturbs) return;
+  // `atomically` itself watches; a script could not.
+  const bool own_watch = current_ != nullptr && current_->in_transaction && command[0] == "WATCH";
+  if (!own_watch && (disturbs || commands_.refused_in_scripts(command))) {
+    throw ScriptError(fmt::format("{} is not allowed in a script", verb()));
   }
   if (current_ == nullptr) return;
   if (current_->access != Access::kWrite && !reads) {
-    throw ScriptError(fmt::format("{} may only read, and {} writes", name_of(current_->access), verb));
+    throw ScriptError(fmt::format("{} may only read, and {} writes", name_of(current_->access), verb()));
   }
-  if (current_->in_transaction && verb != "WATCH" && !reads) {
+  if (current_->in_transaction && !own_watch && !reads) {
     throw ScriptError(fmt::format(
-        "inside atomically {} must be given to `write`, which does it together with the others", verb));
+        "inside atomically {} must be given to `write`, which does it together with the others", verb()));
   }
 }
 

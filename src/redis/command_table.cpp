@@ -8,20 +8,30 @@ namespace moonshift::redis {
 namespace {
 
 /// Commands that tell about the server and change nothing, though they have no `readonly` flag.
-constexpr std::array<std::string_view, 36> kInformational{
-    "acl|cat",      "acl|dryrun",    "acl|list",       "acl|whoami",     "client|getname",
-    "client|id",    "client|info",   "client|list",    "cluster|info",   "cluster|myid",
-    "cluster|nodes", "cluster|shards", "cluster|slots", "command",        "command|count",
-    "command|info", "config|get",    "echo",           "info",           "lastsave",
-    "latency|doctor", "latency|history", "latency|latest", "memory|doctor", "memory|stats",
-    "module|list",  "ping",          "pubsub|channels", "pubsub|numpat", "pubsub|numsub",
-    "role",         "script|exists", "slowlog|get",    "slowlog|len",    "time",
-    "xinfo|help"};
+constexpr std::array<std::string_view, 36> kInformational{"acl|cat",        "acl|dryrun",
+                                                          "acl|list",       "acl|whoami",
+                                                          "client|getname", "client|id",
+                                                          "client|info",    "client|list",
+                                                          "cluster|info",   "cluster|myid",
+                                                          "cluster|nodes",  "cluster|shards",
+                                                          "cluster|slots",  "command",
+                                                          "command|count",  "command|info",
+                                                          "config|get",     "echo",
+                                                          "info",           "lastsave",
+                                                          "latency|doctor", "latency|history",
+                                                          "latency|latest", "memory|doctor",
+                                                          "memory|stats",   "module|list",
+                                                          "ping",           "pubsub|channels",
+                                                          "pubsub|numpat",  "pubsub|numsub",
+                                                          "role",           "script|exists",
+                                                          "slowlog|get",    "slowlog|len",
+                                                          "time",           "xinfo|help"};
 
 std::string lower_case(std::string_view text) {
   std::string lower(text);
-  std::transform(lower.begin(), lower.end(), lower.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  std::transform(lower.begin(), lower.end(), lower.begin(), [](char c) {
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
+  });
   return lower;
 }
 
@@ -32,12 +42,6 @@ bool has_flag(const Reply& flags, std::string_view name) {
 
 bool is_informational(std::string_view name) {
   return std::find(kInformational.begin(), kInformational.end(), name) != kInformational.end();
-}
-
-/// `xinfo|stream` for XINFO STREAM: what COMMAND calls a subcommand.
-std::string part_name(Command command) {
-  if (command.size() < 2) return lower_case(command[0]);
-  return lower_case(command[0]) + "|" + lower_case(command[1].substr(0, 32));
 }
 
 }  // namespace
@@ -53,13 +57,16 @@ void CommandTable::add(const Reply& entry) {
   constexpr std::size_t kFlags = 2, kSubcommands = 9;
   if (entry.elements.size() <= kFlags) return;
   const Reply& flags = entry.elements[kFlags];
-  flags_[lower_case(entry.elements[0].text)] = {has_flag(flags, "readonly"), has_flag(flags, "noscript")};
-  if (entry.elements.size() <= kSubcommands) return;
+  const std::string name = lower_case(entry.elements[0].text);
+  const bool has_parts =
+      entry.elements.size() > kSubcommands && !entry.elements[kSubcommands].elements.empty();
+  flags_[name] = {has_flag(flags, "readonly") || is_informational(name),
+                  has_flag(flags, "noscript"), has_parts};
+  if (!has_parts) return;
   for (const Reply& part : entry.elements[kSubcommands].elements) add(part);
 }
 
 bool CommandTable::only_reads(Command command) const {
-  if (is_informational(lower_case(command[0])) || is_informational(part_name(command))) return true;
   const Flags* flags = find(command);
   return flags != nullptr && flags->readonly;
 }
@@ -69,10 +76,15 @@ bool CommandTable::refused_in_scripts(Command command) const {
   return flags != nullptr && flags->noscript;
 }
 
+/// Scripts ask for each of their commands, so the name of a part is put together only where there
+/// are any.
 const CommandTable::Flags* CommandTable::find(Command command) const {
-  auto found = flags_.find(part_name(command));
-  if (found == flags_.end()) found = flags_.find(lower_case(command[0]));
-  return found == flags_.end() ? nullptr : &found->second;
+  const std::string name = lower_case(command[0]);
+  const auto whole = flags_.find(name);
+  if (whole == flags_.end()) return nullptr;
+  if (!whole->second.has_parts || command.size() < 2) return &whole->second;
+  const auto part = flags_.find(name + "|" + lower_case(command[1].substr(0, 32)));
+  return part == flags_.end() ? &whole->second : &part->second;
 }
 
 }  // namespace moonshift::redis

@@ -25,6 +25,7 @@ class CommandTable {
   struct Flags {
     bool readonly = false;
     bool noscript = false;
+    bool has_parts = false;  ///< XINFO and its like: XINFO STREAM has flags of its own
   };
 
   void add(const Reply& entry);

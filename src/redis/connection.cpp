@@ -34,8 +34,8 @@ Transport open_transport(const Url& url, const ConnectionOptions& options) {
     case Url::Scheme::kUnix:
       return Transport::connect(url.path, deadline);
     default:
-      throw base::ConfigError(
-          fmt::format("{}: this version connects redis://, unix:// and scratch: only", url.to_string()));
+      throw base::ConfigError(fmt::format(
+          "{}: this version connects redis://, unix:// and scratch: only", url.to_string()));
   }
 }
 
@@ -57,6 +57,9 @@ void append_command(std::string& output, Command command) {
   }
 }
 
+/// So much is written at once, while further commands are still being made: Redis works meanwhile.
+constexpr std::size_t kEarlyWrite = 4 * 1024;
+
 struct ReplySlot : ReplyHandler {
   std::optional<Reply> reply;
   void on_reply(Reply came) override { reply = std::move(came); }
@@ -70,7 +73,8 @@ Connection::Connection(const Url& url, const ConnectionOptions& options)
   if (!options_.check_ready) return;
   wait_while_loading();
   select(url.database);
-  call({"CLIENT", "SETNAME", "moonshift"});  // for CLIENT LIST; an ACL may forbid it, and that is fine
+  call({"CLIENT", "SETNAME",
+        "moonshift"});  // for CLIENT LIST; an ACL may forbid it, and that is fine
 }
 
 void Connection::submit(Command command, ReplyHandler& handler) {
@@ -81,6 +85,7 @@ void Connection::submit(Command command, ReplyHandler& handler) {
   pending_.push_back({&handler, Clock::now(), bytes, std::string(command.front().substr(0, 15))});
   bytes_in_flight_ += bytes;
   ++totals_.commands;
+  if (output_.size() - written_ >= kEarlyWrite) write_early();
 }
 
 bool Connection::step(SteadyTime deadline) {
@@ -110,6 +115,16 @@ bool Connection::exchange(SteadyTime deadline) {
   }
   write_queued();
   return deliver();
+}
+
+/// Lets Redis work on what is there while the rest is still being written down.
+void Connection::write_early() {
+  try {
+    write_queued();
+  } catch (...) {
+    abandon();
+    throw;
+  }
 }
 
 void Connection::write_queued() {
@@ -213,8 +228,8 @@ void Connection::select(int database) {
   const Reply reply = call({"SELECT", std::to_string(database)});
   if (!reply.is_error()) return;
   if (reply.text.find("out of range") != std::string::npos) {
-    throw base::ConfigError(fmt::format("{}: there is no database {}: CONFIG GET databases tells how many",
-                                        where(), database));
+    throw base::ConfigError(fmt::format(
+        "{}: there is no database {}: CONFIG GET databases tells how many", where(), database));
   }
   throw_error_reply(reply.text, where());
 }

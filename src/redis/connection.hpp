@@ -89,6 +89,7 @@ class Connection {
   void select(int database);
   bool exchange(base::SteadyTime deadline);
   void write_queued();
+  void write_early();
   bool deliver();
   void check_command_timeout() const;
   void check_patience(std::string_view verb, base::SteadyTime begun);

@@ -105,7 +105,7 @@ class TaskRun : public lua::Outlet, public lua::FiberOwner, public ItemListener 
   // What find hands out
 
   void take(Item item) override {
-    if (stopped_) return;
+    if (is_stopping()) return;
     if (pass_ == 0) {
       ++result_.tally.found;
     } else if (const auto found = treated_again_.find(fingerprint(item)); found != treated_again_.end()) {
@@ -119,7 +119,10 @@ class TaskRun : public lua::Outlet, public lua::FiberOwner, public ItemListener 
     }
   }
 
-  bool full() const override { return stopped_.has_value() || engine_->full(); }
+  bool full() const override { return is_stopping() || engine_->full(); }
+
+  /// Also between two items: a find may emit a thousand before the loop looks at the clock.
+  bool is_stopping() const { return stopped_.has_value() || base::Interrupt::signal() != 0; }
 
   /// A walk meets the same key again in each pass.
   void on_walk_failure(const std::string& key, const std::string& error) {

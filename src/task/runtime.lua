@@ -126,34 +126,42 @@ local function cursor_pages(read)
   end
 end
 
-local function only_persistent(keys)
-  local commands = {}
-  for i = 1, #keys do commands[i] = { "PTTL", keys[i] } end
-  local ttls, kept = pipelined(commands), {}
-  for i = 1, #keys do
-    if ttls[i] == -1 then kept[#kept + 1] = keys[i] end
+local function unlike(keys, patterns)
+  if #patterns == 0 then return keys end
+  local fresh = {}
+  for _, key in ipairs(keys) do
+    local seen = false
+    for _, pattern in ipairs(patterns) do seen = seen or glob.match(pattern, key) end
+    if not seen then fresh[#fresh + 1] = key end
   end
-  return kept
+  return fresh
 end
 
+--- Pages of keys. Where TTLs are asked for, the next page is asked for along with them, so that Redis need
+--- not wait for us in between.
 local function keys_like(pattern, earlier, options)
-  local pages = cursor_pages(function(cursor, count)
-    if options.type then return call("SCAN", cursor, "MATCH", pattern, "COUNT", count, "TYPE", options.type) end
-    return call("SCAN", cursor, "MATCH", pattern, "COUNT", count)
-  end)
+  local cursor, count, ahead = "0", first_count, nil
+  local function scan_on()
+    if options.type then return { "SCAN", cursor, "MATCH", pattern, "COUNT", count, "TYPE", options.type } end
+    return { "SCAN", cursor, "MATCH", pattern, "COUNT", count }
+  end
   return function()
-    local keys = pages()
-    if not keys then return nil end
-    if #earlier > 0 then
-      local fresh = {}
-      for _, key in ipairs(keys) do
-        local seen = false
-        for _, other in ipairs(earlier) do seen = seen or glob.match(other, key) end
-        if not seen then fresh[#fresh + 1] = key end
-      end
-      keys = fresh
+    if not cursor then return nil end
+    local page = ahead or pipelined({ scan_on() })[1]
+    cursor, ahead = page[1] ~= "0" and page[1] or nil, nil
+    count = next_count(count, page[2])
+    local keys = unlike(page[2], earlier)
+    if not options.persistent then return keys end
+
+    local commands, kept = {}, {}
+    for i = 1, #keys do commands[i] = { "PTTL", keys[i] } end
+    if cursor then commands[#keys + 1] = scan_on() end
+    local replies = pipelined(commands)
+    ahead = replies[#keys + 1]
+    for i = 1, #keys do
+      if replies[i] == -1 then kept[#kept + 1] = keys[i] end
     end
-    return options.persistent and only_persistent(keys) or keys
+    return kept
   end
 end
 

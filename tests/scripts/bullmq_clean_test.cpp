@@ -210,3 +210,28 @@ TEST_CASE("a job whose hash has another type fails with its key named; the other
     CHECK_FALSE(queue.has("1"));
   }
 }
+
+TEST_CASE("a clean that is killed anywhere leaves every job whole or gone, and run again ends like one that was not") {
+  for (const auto engine : kBoth) {
+    test::Server server("zset-max-listpack-entries=0");  // one encoding, whatever its size was
+    const Queue queue(server);
+    queue.add("young", kNow);
+    server.call({"SET", "bull:mail:de:other", "young"});
+    const std::string after = server.dataset();
+    constexpr int kOld = 5'000;
+    server.call({"EVAL",
+                 "for i = 1, ARGV[1] do local job = 'bull:mail:' .. i "
+                 "redis.call('HSET', job, 'name', 'x', 'timestamp', 1, 'finishedOn', i, 'deid', i) "
+                 "redis.call('RPUSH', job .. ':logs', 'line') redis.call('SET', 'bull:mail:de:' .. i, i) "
+                 "redis.call('ZADD', 'bull:mail:completed', i, i) end",
+                 "0", std::to_string(kOld)});
+    const auto left = [&] { return server.integer({"ZCARD", "bull:mail:completed"}) - 1; };
+    for (const int limit : {4'999, 4'000, 2'500, 1'000, 200}) {
+      CHECK(test::run_and_kill([&] { clean(server, engine); }, [&] { return left() <= limit; }));
+      // Three keys a job (hash, logs, dedup), besides the index, meta, the young job and its dedup key.
+      CHECK(server.integer({"DBSIZE"}) == 3 * left() + 4);
+    }
+    CHECK(clean(server, engine).verification.holds);
+    CHECK(server.dataset() == after);
+  }
+}

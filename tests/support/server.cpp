@@ -1,6 +1,9 @@
 #include "support/server.hpp"
 
 #include <poll.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <algorithm>
 
@@ -31,6 +34,21 @@ std::string Server::dataset() {
     text += key.text + (persistent ? " " : " with a TTL ") + call({"DUMP", key.text}).text + "\n";
   }
   return text;
+}
+
+bool run_and_kill(const std::function<void()>& run, const std::function<bool()>& now) {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    run();
+    ::_exit(0);
+  }
+  int status = 0;
+  while (!now()) {
+    if (::waitpid(child, &status, WNOHANG) == child) return false;
+  }
+  ::kill(child, SIGKILL);
+  ::waitpid(child, &status, 0);
+  return WIFSIGNALED(status);
 }
 
 bool eventually(const std::function<bool()>& condition) {

@@ -18,7 +18,8 @@ struct Unit {
   double factor;
 };
 
-// https://redis.io/docs/latest/operate/oss_and_stack/management/config-file: 1k is 1000, 1kb is 1024.
+// https://redis.io/docs/latest/operate/oss_and_stack/management/config-file: 1k is 1000, 1kb is
+// 1024.
 constexpr std::array<Unit, 8> kUnits{{
     {"", 1},
     {"b", 1},

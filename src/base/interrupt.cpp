@@ -24,7 +24,7 @@ void on_signal(int number) {
 
 Interrupt::Interrupt() {
   event_fd.store(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-  struct sigaction action{};
+  struct sigaction action {};
   action.sa_handler = on_signal;
   // The second signal finds the default action: a person who insists is obeyed.
   action.sa_flags = static_cast<int>(SA_RESETHAND);

@@ -26,15 +26,13 @@ spdlog::level::level_enum to_spdlog(LogLevel level) {
 }  // namespace
 
 void set_up_log(LogLevel lowest) {
-  auto logger = std::make_shared<spdlog::logger>(
-      "moonshift", std::make_shared<spdlog::sinks::stderr_sink_mt>());
+  auto logger = std::make_shared<spdlog::logger>("moonshift",
+                                                 std::make_shared<spdlog::sinks::stderr_sink_mt>());
   logger->set_pattern("%Y-%m-%dT%H:%M:%S.%eZ %l: %v", spdlog::pattern_time_type::utc);
   logger->set_level(to_spdlog(lowest));
   spdlog::set_default_logger(std::move(logger));
 }
 
-void log(LogLevel level, const std::string& message) {
-  spdlog::log(to_spdlog(level), message);
-}
+void log(LogLevel level, const std::string& message) { spdlog::log(to_spdlog(level), message); }
 
 }  // namespace moonshift::base

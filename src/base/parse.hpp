@@ -6,7 +6,8 @@
 
 namespace moonshift::base {
 
-/// The whole of `text` as a number, or nothing: no sign of surprise such as blanks, `+` or a suffix.
+/// The whole of `text` as a number, or nothing: no sign of surprise such as blanks, `+` or a
+/// suffix.
 template <class Number>
 std::optional<Number> parse_number(std::string_view text) {
   Number value{};

@@ -165,7 +165,8 @@ std::vector<std::string> nearest(std::string_view word, std::span<const std::str
   for (const std::string& name : candidates) {
     const bool part = word.size() >= 3 && name.find(word) != std::string::npos;
     const std::size_t distance = part ? 1 : edit_distance(word, name);
-    if (distance <= std::max<std::size_t>(2, word.size() / 3) && distance < word.size()) ranked.push_back({distance, name});
+    if (distance <= std::max<std::size_t>(2, word.size() / 3) && distance < word.size())
+      ranked.push_back({distance, name});
   }
   std::stable_sort(ranked.begin(), ranked.end(),
                    [](const Ranked& a, const Ranked& b) { return a.distance < b.distance; });
@@ -183,7 +184,8 @@ std::string did_you_mean(std::string_view word, std::span<const std::string> can
 
 std::string hide_passwords(std::string_view text) {
   std::string hidden;
-  for (auto scheme = text.find("://"); scheme != std::string_view::npos; scheme = text.find("://")) {
+  for (auto scheme = text.find("://"); scheme != std::string_view::npos;
+       scheme = text.find("://")) {
     const auto begin = scheme + 3;
     const auto end = std::min(text.find_first_of(" \n\t'\"", begin), text.size());
     const auto at = text.substr(begin, end - begin).rfind('@');

@@ -26,8 +26,8 @@ std::vector<std::string> nearest(std::string_view word, std::span<const std::str
 /// ` (did you mean a, b?)`, or nothing.
 std::string did_you_mean(std::string_view word, std::span<const std::string> candidates);
 
-/// `text` with the user and password of every URL in it (`://user:password@`) replaced by `***`: for what
-/// a person typed and is shown again.
+/// `text` with the user and password of every URL in it (`://user:password@`) replaced by `***`:
+/// for what a person typed and is shown again.
 std::string hide_passwords(std::string_view text);
 
 /// `a, b, c`

@@ -55,8 +55,6 @@ std::string format_time(UnixTime time) {
                      (time - seconds).count());
 }
 
-UnixTime system_now() {
-  return std::chrono::floor<milliseconds>(std::chrono::system_clock::now());
-}
+UnixTime system_now() { return std::chrono::floor<milliseconds>(std::chrono::system_clock::now()); }
 
 }  // namespace moonshift::base

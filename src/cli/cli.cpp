@@ -29,9 +29,11 @@ constexpr std::array<Command, 5> kCommands{{
 }};
 
 void print_usage(std::ostream& out) {
-  out << "moonshift keeps a Redis healthy: it runs Lua maintenance scripts, and proves that they helped.\n\n"
+  out << "moonshift keeps a Redis healthy: it runs Lua maintenance scripts, and proves that they "
+         "helped.\n\n"
          "usage: moonshift COMMAND [options]\n\n";
-  for (const Command& command : kCommands) out << fmt::format("  {:<8}  {}\n", command.name, command.summary);
+  for (const Command& command : kCommands)
+    out << fmt::format("  {:<8}  {}\n", command.name, command.summary);
   out << "\n`moonshift COMMAND --help` tells more.\n\nexit codes\n";
   for (int code = 0; code <= 6; ++code) {
     out << fmt::format("  {}  {}\n", code, record::describe(static_cast<ExitCode>(code)));
@@ -78,7 +80,9 @@ ExitCode run_and_tell(const Arguments& arguments) {
     return tell(error.what(), ExitCode::kBadInput);
   } catch (const lua::ScriptError& error) {
     // One that was met before the run began; a script that ran has its failure in the report.
-    return tell(error.traceback().empty() ? error.what() : fmt::format("{}\n  at {}", error.what(), error.traceback()),
+    return tell(error.traceback().empty()
+                    ? error.what()
+                    : fmt::format("{}\n  at {}", error.what(), error.traceback()),
                 ExitCode::kBadInput);
   } catch (const redis::RedisError& error) {
     return tell(error.what(), ExitCode::kNoRedis);

@@ -35,7 +35,8 @@ std::string first_line(const fs::path& path) {
 std::string read_url_file(const std::string& path) {
   const std::string url = first_line(path);
   if (url.empty()) {
-    throw ConfigError(fmt::format("--url-file {}: it cannot be read, or its first line is empty", path));
+    throw ConfigError(
+        fmt::format("--url-file {}: it cannot be read, or its first line is empty", path));
   }
   return url;
 }
@@ -67,23 +68,29 @@ Parser::Parser(const std::string& usage, const std::string& description)
 }
 
 void Parser::add_redis_options() {
-  add("Redis")("url", "redis://[user:password@]host[:port][/db], unix:///path.sock[?db=n], or scratch:[dump.rdb]: "
-                      "a private server with a copy of a snapshot. Default: $REDIS_URL",
-               cxxopts::value<std::string>(), "URL")(
-      "url-file", "read the URL from the first line of a file", cxxopts::value<std::string>(), "FILE")(
-      "timeout", "end the run after this long, such as 30s or 2h", cxxopts::value<std::string>(), "DURATION");
+  add("Redis")(
+      "url",
+      "redis://[user:password@]host[:port][/db], unix:///path.sock[?db=n], or scratch:[dump.rdb]: "
+      "a private server with a copy of a snapshot. Default: $REDIS_URL",
+      cxxopts::value<std::string>(), "URL")(
+      "url-file", "read the URL from the first line of a file", cxxopts::value<std::string>(),
+      "FILE")("timeout", "end the run after this long, such as 30s or 2h",
+              cxxopts::value<std::string>(), "DURATION");
 }
 
 void Parser::add_run_options() {
   add("Run")("n,dry-run", "only find; change nothing")(
-      "now", "the time that tasks see, such as 2026-11-01T02:30:00Z, to rehearse on a snapshot. Default: Redis's clock",
+      "now",
+      "the time that tasks see, such as 2026-11-01T02:30:00Z, to rehearse on a snapshot. Default: "
+      "Redis's clock",
       cxxopts::value<std::string>(), "TIME");
 }
 
 void Parser::add_output_options() {
   add("Output")("json", "print one JSON object")("q,quiet", "print only what went wrong")(
-      "v,verbose", "log what happens underneath")("scripts", "scripts of your own; they win over the built-in ones",
-                                                  cxxopts::value<std::string>(), "DIR");
+      "v,verbose", "log what happens underneath")(
+      "scripts", "scripts of your own; they win over the built-in ones",
+      cxxopts::value<std::string>(), "DIR");
 }
 
 void Parser::take_positional(const std::string& name, const std::string& help) {
@@ -104,7 +111,9 @@ std::optional<Parsed> Parser::parse(const Arguments& arguments) {
     }
     const bool verbose = parsed.count("verbose") > 0;
     const bool quiet = parsed.count("quiet") > 0;
-    base::set_up_log(verbose ? base::LogLevel::kDebug : quiet ? base::LogLevel::kError : base::LogLevel::kWarning);
+    base::set_up_log(verbose ? base::LogLevel::kDebug
+                     : quiet ? base::LogLevel::kError
+                             : base::LogLevel::kWarning);
     return parsed;
   } catch (const cxxopts::exceptions::exception& error) {
     throw ConfigError(fmt::format("{}\nusage: moonshift {}", error.what(), usage_));
@@ -118,10 +127,12 @@ void Parser::refuse_unknown(const Parsed& parsed) const {
   for (const std::string& group : options_.groups()) {
     for (const auto& option : options_.group_help(group).options) {
       if (group == kWords) continue;
-      for (const std::string& name : std::vector<std::string>{option.l}) known.push_back("--" + name);
+      for (const std::string& name : std::vector<std::string>{option.l})
+        known.push_back("--" + name);
     }
   }
-  if (!word.starts_with('-')) throw ConfigError(fmt::format("what is '{}'?\nusage: moonshift {}", word, usage_));
+  if (!word.starts_with('-'))
+    throw ConfigError(fmt::format("what is '{}'?\nusage: moonshift {}", word, usage_));
   throw ConfigError(fmt::format("there is no option {}{}\nusage: moonshift {}", word,
                                 base::did_you_mean(word.substr(0, word.find('=')), known), usage_));
 }
@@ -129,7 +140,8 @@ void Parser::refuse_unknown(const Parsed& parsed) const {
 std::string one_positional(const Parsed& parsed, const std::string& name) {
   if (parsed.count(name) == 0) throw ConfigError(fmt::format("which {}? (see --help)", name));
   const auto& words = parsed[name].as<std::vector<std::string>>();
-  if (words.size() > 1) throw ConfigError(fmt::format("one {} at a time: what is '{}'?", name, words[1]));
+  if (words.size() > 1)
+    throw ConfigError(fmt::format("one {} at a time: what is '{}'?", name, words[1]));
   return words[0];
 }
 
@@ -146,7 +158,9 @@ fs::path schedules_of(const Parsed& parsed) {
 redis::Url url_of(const Parsed& parsed, const std::string& fallback) {
   const std::string text = first_url(parsed, fallback);
   if (text.empty()) {
-    throw ConfigError("which Redis? Give --url redis://host:6379, or set REDIS_URL; --url scratch: starts a private one");
+    throw ConfigError(
+        "which Redis? Give --url redis://host:6379, or set REDIS_URL; --url scratch: starts a "
+        "private one");
   }
   return redis::parse_url(text);
 }
@@ -175,7 +189,8 @@ job::RunnerOptions runner_options(const Parsed& parsed, base::SteadyTime deadlin
   options.deadline = deadline;
   options.dry_run = parsed.count("dry-run") > 0;
   if (parsed.count("now") > 0) {
-    options.now = about_option("now", [&] { return base::parse_time(parsed["now"].as<std::string>()); });
+    options.now =
+        about_option("now", [&] { return base::parse_time(parsed["now"].as<std::string>()); });
   }
   if (parsed.count("quiet") == 0) options.on_progress = show_progress(::isatty(STDERR_FILENO) != 0);
   return options;

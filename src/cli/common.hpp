@@ -28,7 +28,8 @@ class Parser {
   /// The words that are no options go to `positional`, a list option of that name.
   void take_positional(const std::string& name, const std::string& help);
 
-  /// Parses; sets up the log. Throws ConfigError. Nothing if --help was asked for, which is printed.
+  /// Parses; sets up the log. Throws ConfigError. Nothing if --help was asked for, which is
+  /// printed.
   std::optional<cxxopts::ParseResult> parse(const Arguments& arguments);
 
  private:
@@ -38,7 +39,8 @@ class Parser {
   cxxopts::Options options_;
 };
 
-/// The one word that a command needs. Throws ConfigError that says what is missing, or what is too much.
+/// The one word that a command needs. Throws ConfigError that says what is missing, or what is too
+/// much.
 std::string one_positional(const cxxopts::ParseResult& parsed, const std::string& name);
 
 task::Catalog catalog_of(const cxxopts::ParseResult& parsed);
@@ -62,7 +64,8 @@ auto about_option(const std::string& option, Read read) {
 
 base::Duration positive_duration(const cxxopts::ParseResult& parsed, const std::string& option);
 
-base::SteadyTime deadline_of(const cxxopts::ParseResult& parsed, std::optional<base::Duration> fallback = {});
+base::SteadyTime deadline_of(const cxxopts::ParseResult& parsed,
+                             std::optional<base::Duration> fallback = {});
 
 redis::ConnectionOptions connection_options(base::SteadyTime deadline);
 

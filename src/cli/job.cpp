@@ -3,9 +3,11 @@
 namespace moonshift::cli {
 
 base::ExitCode job_command(const Arguments& arguments) {
-  Parser parser("job NAME [options]", "Runs one job of schedules/ now: its steps, then its checks.");
+  Parser parser("job NAME [options]",
+                "Runs one job of schedules/ now: its steps, then its checks.");
   parser.take_positional("job", "the job: a name (see `moonshift jobs`) or a .toml file");
-  parser.add("Run")("schedules", "where the jobs are. Default: ./schedules, else /etc/moonshift/schedules",
+  parser.add("Run")("schedules",
+                    "where the jobs are. Default: ./schedules, else /etc/moonshift/schedules",
                     cxxopts::value<std::string>(), "DIR");
   parser.add_run_options();
   parser.add_redis_options();
@@ -13,7 +15,8 @@ base::ExitCode job_command(const Arguments& arguments) {
   const auto parsed = parser.parse(arguments);
   if (!parsed) return base::ExitCode::kDone;
 
-  const job::Job job = job::read_job(job::find_job(one_positional(*parsed, "job"), schedules_of(*parsed)));
+  const job::Job job =
+      job::read_job(job::find_job(one_positional(*parsed, "job"), schedules_of(*parsed)));
   const task::Catalog catalog = catalog_of(*parsed);
   job::check_job(job, catalog);
   const base::SteadyTime deadline = deadline_of(*parsed, job.timeout);

@@ -25,8 +25,12 @@ std::string steps_text(const job::Job& job) {
 }
 
 nlohmann::ordered_json to_json(const job::Job& job) {
-  nlohmann::ordered_json json{{"job", job.name},           {"path", job.path},         {"description", job.description},
-                              {"schedule", job.schedule}, {"timezone", job.timezone}, {"steps", nlohmann::ordered_json::array()},
+  nlohmann::ordered_json json{{"job", job.name},
+                              {"path", job.path},
+                              {"description", job.description},
+                              {"schedule", job.schedule},
+                              {"timezone", job.timezone},
+                              {"steps", nlohmann::ordered_json::array()},
                               {"checks", nlohmann::ordered_json::array()}};
   for (const job::Step& step : job.steps) json["steps"].push_back(step.script);
   for (const job::CheckCall& check : job.checks) json["checks"].push_back(check.script);
@@ -41,7 +45,8 @@ void print_jobs(const std::vector<job::Job>& jobs, bool as_json) {
     return;
   }
   record::Table table({"job", "schedule", "description", "steps and checks"});
-  for (const job::Job& job : jobs) table.add({job.name, schedule_text(job), job.description, steps_text(job)});
+  for (const job::Job& job : jobs)
+    table.add({job.name, schedule_text(job), job.description, steps_text(job)});
   std::cout << table.to_text();
 }
 

@@ -20,11 +20,14 @@ bool live_line_shown = false;
 std::string progress_text(const job::Progress& progress) {
   const task::Tally& tally = progress.tally;
   std::string outcomes;
-  for (const auto& [outcome, count] : tally.outcomes) outcomes += fmt::format("  {} {}", with_commas(count), outcome);
+  for (const auto& [outcome, count] : tally.outcomes)
+    outcomes += fmt::format("  {} {}", with_commas(count), outcome);
   const double seconds = std::chrono::duration<double>(progress.elapsed).count();
-  const auto rate = seconds > 0 ? static_cast<std::int64_t>(static_cast<double>(tally.done) / seconds) : 0;
-  return fmt::format("{}: {} found  {} done{}  {} failed  {}/s  PING {}", progress.step, with_commas(tally.found),
-                     with_commas(tally.done), outcomes, with_commas(tally.failed), with_commas(rate),
+  const auto rate =
+      seconds > 0 ? static_cast<std::int64_t>(static_cast<double>(tally.done) / seconds) : 0;
+  return fmt::format("{}: {} found  {} done{}  {} failed  {}/s  PING {}", progress.step,
+                     with_commas(tally.found), with_commas(tally.done), outcomes,
+                     with_commas(tally.failed), with_commas(rate),
                      base::describe_duration(progress.latency.last));
 }
 

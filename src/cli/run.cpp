@@ -21,7 +21,8 @@ task::GivenParameters read_parameters(const std::vector<std::string>& words) {
     if (value.is_nil()) {
       value = std::move(text);
     } else {
-      lua::Value::List list = value.as<lua::Value::List>() ? *value.as<lua::Value::List>() : lua::Value::List{value};
+      lua::Value::List list =
+          value.as<lua::Value::List>() ? *value.as<lua::Value::List>() : lua::Value::List{value};
       list.push_back(std::move(text));
       value = std::move(list);
     }
@@ -30,7 +31,8 @@ task::GivenParameters read_parameters(const std::vector<std::string>& words) {
 }
 
 task::EngineChoice read_engine(const std::string& name) {
-  for (const auto choice : {task::EngineChoice::kAuto, task::EngineChoice::kLocal, task::EngineChoice::kServer}) {
+  for (const auto choice :
+       {task::EngineChoice::kAuto, task::EngineChoice::kLocal, task::EngineChoice::kServer}) {
     if (name == task::name_of(choice)) return choice;
   }
   throw base::ConfigError(fmt::format("--engine must be auto, local or server, not '{}'", name));
@@ -39,15 +41,18 @@ task::EngineChoice read_engine(const std::string& name) {
 }  // namespace
 
 base::ExitCode run_command(const Arguments& arguments) {
-  Parser parser("run SCRIPT [--param name=value ...] [options]", "Runs one task, and verifies that it helped.");
+  Parser parser("run SCRIPT [--param name=value ...] [options]",
+                "Runs one task, and verifies that it helped.");
   parser.take_positional("script", "the task: a name (see `moonshift scripts`) or a .lua file");
   parser.add("Run")("p,param", "a parameter; given again, it makes a list",
                     cxxopts::value<std::vector<std::string>>(), "name=value")(
-      "engine", "local: in this process; server: inside Redis; auto: what the task asks for, else local",
-      cxxopts::value<std::string>()->default_value("auto"), "ENGINE")(
-      "max-failures", "stop when so many items have failed", cxxopts::value<std::string>()->default_value("100"), "N")(
-      "batch-time", "how long one batch may occupy Redis", cxxopts::value<std::string>()->default_value("2ms"),
-      "DURATION");
+      "engine",
+      "local: in this process; server: inside Redis; auto: what the task asks for, else local",
+      cxxopts::value<std::string>()->default_value("auto"),
+      "ENGINE")("max-failures", "stop when so many items have failed",
+                cxxopts::value<std::string>()->default_value("100"),
+                "N")("batch-time", "how long one batch may occupy Redis",
+                     cxxopts::value<std::string>()->default_value("2ms"), "DURATION");
   parser.add_run_options();
   parser.add_redis_options();
   parser.add_output_options();

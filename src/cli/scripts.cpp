@@ -64,7 +64,8 @@ Json to_json(const task::Script& script) {
 }
 
 void print_help(const task::Script& script) {
-  std::cout << fmt::format("{} ({}, {})\n", script.source().name, kind_of(script), script.source().path);
+  std::cout << fmt::format("{} ({}, {})\n", script.source().name, kind_of(script),
+                           script.source().path);
   const auto documentation = script.source().documentation();
   if (!documentation.empty()) std::cout << "\n" << base::join(documentation, "\n") << "\n";
   if (script.parameters().declared().empty()) return;

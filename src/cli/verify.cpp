@@ -4,7 +4,8 @@
 namespace moonshift::cli {
 
 base::ExitCode verify_command(const Arguments& arguments) {
-  Parser parser("verify [CHECK ...] [options]", "Runs the checks, all of checks/ unless some are named.");
+  Parser parser("verify [CHECK ...] [options]",
+                "Runs the checks, all of checks/ unless some are named.");
   parser.take_positional("check", "a check: memory is short for checks/memory");
   parser.add_redis_options();
   parser.add_output_options();

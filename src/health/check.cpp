@@ -27,7 +27,8 @@ FiberEnd run_to_end(lua::State& state, lua::Scheduler& scheduler, base::SteadyTi
   while (!ending.end) {
     scheduler.step(Clock::now() + std::chrono::milliseconds(100));
     if (base::Interrupt::signal() != 0) throw Aborted(Aborted::Reason::kSignal, "a signal came");
-    if (Clock::now() >= deadline) throw Aborted(Aborted::Reason::kDeadline, "the deadline has passed");
+    if (Clock::now() >= deadline)
+      throw Aborted(Aborted::Reason::kDeadline, "the deadline has passed");
   }
   return std::move(*ending.end);
 }
@@ -42,7 +43,8 @@ std::vector<Finding> run_check(task::Script& script, const task::GivenParameters
   const auto commands = redis::CommandTable::read(connection);
   lua::Scheduler scheduler(script.state(), connection, commands, {});
   const FiberEnd end = run_to_end(script.state(), scheduler, deadline);
-  if (end.how == FiberEnd::How::kKilled) throw Aborted(Aborted::Reason::kDeadline, "stopped in " + end.error);
+  if (end.how == FiberEnd::How::kKilled)
+    throw Aborted(Aborted::Reason::kDeadline, "stopped in " + end.error);
   if (end.how == FiberEnd::How::kFailed) throw lua::ScriptError(end.error, end.traceback);
   const auto* list = end.first.as<lua::Value::List>();
   if (end.first == lua::Value(lua::Value::Record{})) return {};  // an empty table
@@ -50,7 +52,8 @@ std::vector<Finding> run_check(task::Script& script, const task::GivenParameters
     throw lua::ScriptError(script.source().path + ": a check must return a list of findings");
   }
   std::vector<Finding> findings;
-  for (const lua::Value& fields : *list) findings.push_back(read_finding(script.source().name, fields));
+  for (const lua::Value& fields : *list)
+    findings.push_back(read_finding(script.source().name, fields));
   return findings;
 }
 

@@ -2,13 +2,13 @@
 
 #include <fmt/format.h>
 
+#include <toml++/toml.h>
 #include <algorithm>
 #include <cstdlib>
 #include <functional>
 #include <map>
 #include <set>
 #include <sstream>
-#include <toml++/toml.h>
 
 #include "base/error.hpp"
 #include "base/text.hpp"
@@ -36,8 +36,9 @@ class TableReader {
     for (const auto& [key, node] : table_) {
       const std::string text(key.str());
       if (std::find(known.begin(), known.end(), text) != known.end()) continue;
-      throw ConfigError(fmt::format("{}: unknown key '{}' in {}{}; it may have: {}", position(path_, key.source()),
-                                    text, name_, base::did_you_mean(text, known), base::join(known)));
+      throw ConfigError(fmt::format("{}: unknown key '{}' in {}{}; it may have: {}",
+                                    position(path_, key.source()), text, name_,
+                                    base::did_you_mean(text, known), base::join(known)));
     }
   }
 
@@ -75,7 +76,8 @@ class TableReader {
     const toml::node* node = find(key);
     if (node == nullptr) return fallback;
     const auto* value = node->as_integer();
-    if (value == nullptr || value->get() < 1) fail_at(*node, fmt::format("{} must be a whole number above 0", key));
+    if (value == nullptr || value->get() < 1)
+      fail_at(*node, fmt::format("{} must be a whole number above 0", key));
     return value->get();
   }
 
@@ -106,10 +108,13 @@ task::GivenParameters read_params(const TableReader& reader) {
   const toml::node* node = reader.find("params");
   if (node == nullptr) return params;
   const toml::table* table = node->as_table();
-  if (table == nullptr) reader.fail_at(*node, "params must be a table: params = { older_than = \"7d\" }");
+  if (table == nullptr)
+    reader.fail_at(*node, "params must be a table: params = { older_than = \"7d\" }");
   for (const auto& [key, value] : *table) {
     if (value.is_table() || value.is_date_time() || value.is_date() || value.is_time()) {
-      reader.fail_at(value, fmt::format("the parameter '{}' must be text, a number, true, false or a list", key.str()));
+      reader.fail_at(value,
+                     fmt::format("the parameter '{}' must be text, a number, true, false or a list",
+                                 key.str()));
     }
     params[std::string(key.str())] = to_value(value);
   }
@@ -119,18 +124,22 @@ task::GivenParameters read_params(const TableReader& reader) {
 task::EngineChoice read_engine(const TableReader& reader) {
   const std::string name = reader.text("engine");
   if (name.empty()) return task::EngineChoice::kAuto;
-  for (const auto choice : {task::EngineChoice::kAuto, task::EngineChoice::kLocal, task::EngineChoice::kServer}) {
+  for (const auto choice :
+       {task::EngineChoice::kAuto, task::EngineChoice::kLocal, task::EngineChoice::kServer}) {
     if (name == task::name_of(choice)) return choice;
   }
-  reader.fail_at(*reader.find("engine"), fmt::format("engine must be auto, local or server, not '{}'", name));
+  reader.fail_at(*reader.find("engine"),
+                 fmt::format("engine must be auto, local or server, not '{}'", name));
 }
 
-std::vector<Step> read_steps(const std::string& path, const TableReader& file, const toml::table& root) {
+std::vector<Step> read_steps(const std::string& path, const TableReader& file,
+                             const toml::table& root) {
   std::vector<Step> steps;
   const toml::node* node = root.get("step");
   if (node == nullptr) return steps;
   const toml::array* array = node->as_array();
-  if (array == nullptr || !array->is_array_of_tables()) file.fail_at(*node, "steps are written [[step]]");
+  if (array == nullptr || !array->is_array_of_tables())
+    file.fail_at(*node, "steps are written [[step]]");
   for (const toml::node& element : *array) {
     const TableReader reader(path, *element.as_table(), "[[step]]");
     reader.allow({"script", "params", "engine"});
@@ -145,7 +154,8 @@ std::string check_script(const std::string& name) {
   return name.find('/') == std::string::npos ? "checks/" + name : name;
 }
 
-std::vector<CheckCall> read_checks(const std::string& path, const TableReader& file, const toml::table& root) {
+std::vector<CheckCall> read_checks(const std::string& path, const TableReader& file,
+                                   const toml::table& root) {
   std::vector<CheckCall> checks;
   const toml::node* node = root.get("verify");
   if (node == nullptr) return checks;
@@ -154,7 +164,8 @@ std::vector<CheckCall> read_checks(const std::string& path, const TableReader& f
   verify.allow({"checks"});
   const toml::node* list = verify.find("checks");
   if (list == nullptr) return checks;
-  if (!list->is_array()) verify.fail_at(*list, "checks must be a list: checks = [\"persistence\", \"memory\"]");
+  if (!list->is_array())
+    verify.fail_at(*list, "checks must be a list: checks = [\"persistence\", \"memory\"]");
   for (const toml::node& element : *list->as_array()) {
     const std::string where = position(path, element.source());
     if (const auto* name = element.as_string()) {
@@ -162,7 +173,8 @@ std::vector<CheckCall> read_checks(const std::string& path, const TableReader& f
     } else if (const toml::table* table = element.as_table()) {
       const TableReader reader(path, *table, "a check");
       reader.allow({"check", "params"});
-      checks.push_back({check_script(reader.text("check", true)), read_params(reader), reader.place("check"), reader.place("params")});
+      checks.push_back({check_script(reader.text("check", true)), read_params(reader),
+                        reader.place("check"), reader.place("params")});
     } else {
       verify.fail_at(element, "a check is a name, or { check = \"memory\", params = { ... } }");
     }
@@ -178,7 +190,8 @@ bool looks_like_cron(const std::string& text) {
   if (fields.size() == 1 && fields[0].starts_with('@')) return fields[0].size() > 1;
   return (fields.size() == 5 || fields.size() == 6) &&
          std::all_of(fields.begin(), fields.end(), [](const std::string& field) {
-           return field.find_first_not_of("0123456789*,-/ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz") ==
+           return field.find_first_not_of(
+                      "0123456789*,-/ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz") ==
                   std::string::npos;
          });
 }
@@ -189,13 +202,15 @@ std::string read_schedule(const TableReader& reader) {
     reader.fail_at(*reader.find("calendar"), "give cron or calendar, not both");
   }
   if (!cron.empty() && !looks_like_cron(cron)) {
-    reader.fail_at(*reader.find("cron"),
-                   fmt::format("'{}' is no cron expression: write five fields, as in \"30 2 * * *\"", cron));
+    reader.fail_at(
+        *reader.find("cron"),
+        fmt::format("'{}' is no cron expression: write five fields, as in \"30 2 * * *\"", cron));
   }
   return cron.empty() ? calendar : cron;
 }
 
-/// Puts the place in the job file, if there is one, before what a script or a parameter says of itself.
+/// Puts the place in the job file, if there is one, before what a script or a parameter says of
+/// itself.
 void at_place(const std::string& where, const std::function<void()>& look) {
   const std::string prefix = where.empty() ? "" : where + ": ";
   try {
@@ -207,8 +222,9 @@ void at_place(const std::string& where, const std::function<void()>& look) {
   }
 }
 
-void check_script_call(const task::Catalog& catalog, const std::string& name, const task::GivenParameters& params,
-                       task::Script::Kind kind, const std::string& where, const std::string& params_where) {
+void check_script_call(const task::Catalog& catalog, const std::string& name,
+                       const task::GivenParameters& params, task::Script::Kind kind,
+                       const std::string& where, const std::string& params_where) {
   std::optional<task::Script> script;
   at_place(where, [&] {
     script.emplace(catalog, name);
@@ -227,11 +243,12 @@ Job read_job(const fs::path& file) {
   try {
     root = toml::parse_file(job.path);
   } catch (const toml::parse_error& error) {
-    throw ConfigError(fmt::format("{}: {}", position(job.path, error.source()), error.description()));
+    throw ConfigError(
+        fmt::format("{}: {}", position(job.path, error.source()), error.description()));
   }
   const TableReader reader(job.path, root, "a job");
-  reader.allow({"description", "cron", "calendar", "timezone", "url", "timeout", "max_failures", "budget", "step",
-                "verify"});
+  reader.allow({"description", "cron", "calendar", "timezone", "url", "timeout", "max_failures",
+                "budget", "step", "verify"});
   job.description = reader.text("description");
   job.schedule = read_schedule(reader);
   job.timezone = reader.text("timezone");
@@ -243,19 +260,22 @@ Job read_job(const fs::path& file) {
     const TableReader limits(job.path, *budget->as_table(), "[budget]");
     limits.allow({"batch_time"});
     job.batch_time = limits.duration("batch_time").value_or(job.batch_time);
-    if (job.batch_time.count() == 0) limits.fail_at(*limits.find("batch_time"), "batch_time must be above 0");
+    if (job.batch_time.count() == 0)
+      limits.fail_at(*limits.find("batch_time"), "batch_time must be above 0");
   }
   job.steps = read_steps(job.path, reader, root);
   job.checks = read_checks(job.path, reader, root);
   if (job.steps.empty() && job.checks.empty()) {
-    throw ConfigError(fmt::format("{}:1:1: the job has neither a [[step]] nor [verify] checks", job.path));
+    throw ConfigError(
+        fmt::format("{}:1:1: the job has neither a [[step]] nor [verify] checks", job.path));
   }
   return job;
 }
 
 std::vector<fs::path> job_files(const fs::path& directory) {
   if (!fs::is_directory(directory)) {
-    throw ConfigError(fmt::format("{}: there is no such directory of jobs (see --schedules)", directory.string()));
+    throw ConfigError(fmt::format("{}: there is no such directory of jobs (see --schedules)",
+                                  directory.string()));
   }
   std::vector<fs::path> files;
   for (const auto& entry : fs::directory_iterator(directory)) {
@@ -275,16 +295,19 @@ fs::path find_job(const std::string& name, const fs::path& directory) {
     if (file.stem() == name) return file;
     names.push_back(file.stem().string());
   }
-  throw ConfigError(fmt::format("there is no job '{}' in {}{}; it has: {}", name, directory.string(),
-                                base::did_you_mean(name, names), names.empty() ? "none" : base::join(names)));
+  throw ConfigError(fmt::format("there is no job '{}' in {}{}; it has: {}", name,
+                                directory.string(), base::did_you_mean(name, names),
+                                names.empty() ? "none" : base::join(names)));
 }
 
 void check_job(const Job& job, const task::Catalog& catalog) {
   for (const Step& step : job.steps) {
-    check_script_call(catalog, step.script, step.params, task::Script::Kind::kTask, step.where, step.params_where);
+    check_script_call(catalog, step.script, step.params, task::Script::Kind::kTask, step.where,
+                      step.params_where);
   }
   for (const CheckCall& check : job.checks) {
-    check_script_call(catalog, check.script, check.params, task::Script::Kind::kCheck, check.where, check.params_where);
+    check_script_call(catalog, check.script, check.params, task::Script::Kind::kCheck, check.where,
+                      check.params_where);
   }
 }
 
@@ -296,7 +319,11 @@ std::string expand_environment(const std::string& text) {
     if (end == std::string_view::npos) break;
     const std::string name(rest.substr(at + 2, end - at - 2));
     const char* value = std::getenv(name.c_str());
-    if (value == nullptr) throw ConfigError(fmt::format("the job's url names the environment variable {}, which is not set: set it, or give --url", name));
+    if (value == nullptr)
+      throw ConfigError(
+          fmt::format("the job's url names the environment variable {}, which is not set: set it, "
+                      "or give --url",
+                      name));
     expanded += rest.substr(0, at);
     expanded += value;
     rest.remove_prefix(end + 1);

@@ -16,8 +16,8 @@ struct Step {
   std::string script;
   task::GivenParameters params;
   task::EngineChoice engine = task::EngineChoice::kAuto;
-  /// file:line:column of the script's name and of its parameters, for messages; empty if they come from
-  /// a command line.
+  /// file:line:column of the script's name and of its parameters, for messages; empty if they come
+  /// from a command line.
   std::string where, params_where;
 };
 
@@ -33,7 +33,8 @@ struct Job {
   std::string name;  ///< the file's, without .toml
   std::string path;
   std::string description;
-  std::string schedule;  ///< the cron or calendar expression as it stands there; empty: by hand only
+  std::string
+      schedule;  ///< the cron or calendar expression as it stands there; empty: by hand only
   std::string timezone;
   std::string url;  ///< as it stands there: ${NAME} not yet replaced
   std::optional<base::Duration> timeout;
@@ -50,12 +51,12 @@ Job read_job(const std::filesystem::path& path);
 /// The files of a directory, by name. One that cannot be read throws.
 std::vector<std::filesystem::path> job_files(const std::filesystem::path& directory);
 
-/// The file that `name` means: a path that ends in .toml, or a job of the directory. Throws ConfigError
-/// that shows the nearest names.
+/// The file that `name` means: a path that ends in .toml, or a job of the directory. Throws
+/// ConfigError that shows the nearest names.
 std::filesystem::path find_job(const std::string& name, const std::filesystem::path& directory);
 
-/// Opens every script that the job names and resolves its parameters. Throws ConfigError at the first
-/// that is wrong, with file:line:column.
+/// Opens every script that the job names and resolves its parameters. Throws ConfigError at the
+/// first that is wrong, with file:line:column.
 void check_job(const Job& job, const task::Catalog& catalog);
 
 /// `${NAME}` replaced by the environment. Throws ConfigError that names a variable that is not set.

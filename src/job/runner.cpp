@@ -28,8 +28,9 @@ using Clock = std::chrono::steady_clock;
 /// used_memory without what comes and goes with connections and scripts, ours among them.
 base::Bytes memory_of_data(const redis::Info& info) {
   std::int64_t memory = info.number("used_memory");
-  for (const char* passing : {"mem_clients_normal", "mem_clients_slaves", "mem_aof_buffer", "used_memory_scripts",
-                              "used_memory_scripts_eval", "used_memory_vm_eval"}) {
+  for (const char* passing :
+       {"mem_clients_normal", "mem_clients_slaves", "mem_aof_buffer", "used_memory_scripts",
+        "used_memory_scripts_eval", "used_memory_vm_eval"}) {
     memory -= info.number(passing);
   }
   return {memory};
@@ -51,7 +52,8 @@ ServerSnapshot look_at(const redis::Endpoint& endpoint) {
   redis::Connection connection(endpoint.url(), options);
   const redis::Info info = read_settled_info(connection);
   const bool valkey = info.text("server_name") == "valkey";
-  const std::string version = valkey ? "Valkey " + info.text("valkey_version") : "Redis " + info.text("redis_version");
+  const std::string version =
+      valkey ? "Valkey " + info.text("valkey_version") : "Redis " + info.text("redis_version");
   return {version, memory_of_data(info), connection.expect({"DBSIZE"}).integer};
 }
 
@@ -66,15 +68,18 @@ ExitCode exit_code_of(const task::RunResult& run) {
 /// What a job says that did several things: the graver one. Whether it can be resumed comes after
 /// whether something is broken.
 ExitCode graver(ExitCode a, ExitCode b) {
-  constexpr std::array kByGravity{ExitCode::kDone, ExitCode::kNotVerified, ExitCode::kStopped, ExitCode::kFailed,
-                                  ExitCode::kNoRedis};
-  const auto rank = [&](ExitCode code) { return std::find(kByGravity.begin(), kByGravity.end(), code); };
+  constexpr std::array kByGravity{ExitCode::kDone, ExitCode::kNotVerified, ExitCode::kStopped,
+                                  ExitCode::kFailed, ExitCode::kNoRedis};
+  const auto rank = [&](ExitCode code) {
+    return std::find(kByGravity.begin(), kByGravity.end(), code);
+  };
   return rank(a) < rank(b) ? b : a;
 }
 
 class Runner {
  public:
-  Runner(const Job& job, const task::Catalog& catalog, const redis::Endpoint& endpoint, const RunnerOptions& options)
+  Runner(const Job& job, const task::Catalog& catalog, const redis::Endpoint& endpoint,
+         const RunnerOptions& options)
       : job_(job), endpoint_(endpoint), options_(options) {
     const lua::StateLimits limits{.deadline = options.deadline};
     for (const Step& step : job.steps) {
@@ -107,7 +112,8 @@ class Runner {
   }
 
  private:
-  /// A step that failed does not keep the others from their work; a Redis that is gone, or a stop, does.
+  /// A step that failed does not keep the others from their work; a Redis that is gone, or a stop,
+  /// does.
   bool may_go_on() const {
     return report_.exit_code != ExitCode::kNoRedis && report_.exit_code != ExitCode::kStopped &&
            base::Interrupt::signal() == 0;
@@ -115,7 +121,8 @@ class Runner {
 
   void run_step(const Step& step, task::Script& script) {
     const auto start = Clock::now();
-    const base::Bytes before = report_.steps.empty() ? report_.before->memory : look_at(endpoint_).memory;
+    const base::Bytes before =
+        report_.steps.empty() ? report_.before->memory : look_at(endpoint_).memory;
     redis::LatencyProbe probe(endpoint_.url(), endpoint_.options());
     task::RunOptions options;
     options.engine = step.engine;
@@ -134,7 +141,8 @@ class Runner {
     done.run = task::run_task(script, step.params, endpoint_, options);
     done.latency = probe.read();
     done.exit_code = exit_code_of(done.run);
-    if (done.exit_code != ExitCode::kNoRedis) done.freed.count = before.count - look_at(endpoint_).memory.count;
+    if (done.exit_code != ExitCode::kNoRedis)
+      done.freed.count = before.count - look_at(endpoint_).memory.count;
     report_.exit_code = graver(report_.exit_code, done.exit_code);
     report_.steps.push_back(std::move(done));
   }
@@ -142,8 +150,8 @@ class Runner {
   void run_checks() {
     for (std::size_t i = 0; i < job_.checks.size() && may_go_on(); ++i) {
       guarded(job_.checks[i].script, [&] {
-        const auto found =
-            health::run_check(*check_scripts_[i], job_.checks[i].params, endpoint_, options_.deadline);
+        const auto found = health::run_check(*check_scripts_[i], job_.checks[i].params, endpoint_,
+                                             options_.deadline);
         report_.findings.insert(report_.findings.end(), found.begin(), found.end());
       });
     }

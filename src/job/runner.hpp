@@ -25,10 +25,10 @@ struct RunnerOptions {
   std::function<void(const Progress&)> on_progress;
 };
 
-/// Runs the steps, then the checks. Every script is opened, and every parameter resolved, before the
-/// first step changes anything: ConfigError otherwise. RedisError if Redis cannot be used at all; if it
-/// is lost later, the report says so beside what was done.
-record::Report run_job(const Job& job, const task::Catalog& catalog, const redis::Endpoint& endpoint,
-                       const RunnerOptions& options);
+/// Runs the steps, then the checks. Every script is opened, and every parameter resolved, before
+/// the first step changes anything: ConfigError otherwise. RedisError if Redis cannot be used at
+/// all; if it is lost later, the report says so beside what was done.
+record::Report run_job(const Job& job, const task::Catalog& catalog,
+                       const redis::Endpoint& endpoint, const RunnerOptions& options);
 
 }  // namespace moonshift::job

@@ -35,7 +35,8 @@ bool equal_ignoring_case(std::string_view text, std::string_view lower) {
                     [](unsigned char a, unsigned char b) { return std::tolower(a) == b; });
 }
 
-/// Commands that EVAL lets through but that would wait on, or change, the connection all fibers share.
+/// Commands that EVAL lets through but that would wait on, or change, the connection all fibers
+/// share.
 bool disturbs_connection(redis::Command command) {
   if (equal_ignoring_case(command[0], "select") || equal_ignoring_case(command[0], "blmpop") ||
       equal_ignoring_case(command[0], "bzmpop")) {
@@ -48,8 +49,8 @@ bool disturbs_connection(redis::Command command) {
          });
 }
 
-/// Calls `visit` with each command of the list at `table`, each a list of strings or numbers. What it gets
-/// lasts for the call.
+/// Calls `visit` with each command of the list at `table`, each a list of strings or numbers. What
+/// it gets lasts for the call.
 template <class Visit>
 void for_each_command(lua_State* lua, int table, Visit visit) {
   luaL_checktype(lua, table, LUA_TTABLE);
@@ -77,14 +78,15 @@ Transactions::Writes commands_at(lua_State* lua, int table) {
   return commands;
 }
 
-/// What a fiber that asked for one reply gets: the reply, or nothing and the error's text. An error that
-/// every further command would meet too is none of this fiber's: it ends the run.
+/// What a fiber that asked for one reply gets: the reply, or nothing and the error's text. An error
+/// that every further command would meet too is none of this fiber's: it ends the run.
 int push_answer(lua_State* lua, const redis::Reply& reply, const std::string& where) {
   if (!reply.is_error()) {
     push(lua, reply);
     return 1;
   }
-  if (redis::concerns_whole_server(redis::kind_of(reply.text))) redis::throw_error_reply(reply.text, where);
+  if (redis::concerns_whole_server(redis::kind_of(reply.text)))
+    redis::throw_error_reply(reply.text, where);
   lua_pushnil(lua);
   push(lua, std::string_view(reply.text));
   return 2;
@@ -92,9 +94,10 @@ int push_answer(lua_State* lua, const redis::Reply& reply, const std::string& wh
 
 }  // namespace
 
-/// The functions of `host`. Their upvalues: the scheduler, an outlet, their name. Where one would have to wait but cannot
-/// suspend its fiber (inside a callback of table.sort or string.gsub, or in a coroutine of the script's
-/// own), it waits for its own reply, and the other fibers' replies are kept for later.
+/// The functions of `host`. Their upvalues: the scheduler, an outlet, their name. Where one would
+/// have to wait but cannot suspend its fiber (inside a callback of table.sort or string.gsub, or in
+/// a coroutine of the script's own), it waits for its own reply, and the other fibers' replies are
+/// kept for later.
 struct Scheduler::Bindings {
   static Scheduler& scheduler(lua_State* lua) {
     return *static_cast<Scheduler*>(lua_touserdata(lua, lua_upvalueindex(1)));
@@ -111,7 +114,8 @@ struct Scheduler::Bindings {
       // Returned, not raised: the caller knows at which line of the author's it belongs.
       return push_answer(lua, redis::Reply::error(error.what()), self.connection_.where());
     }
-    if (!self.can_suspend(lua)) return push_answer(lua, self.connection_.call(command), self.connection_.where());
+    if (!self.can_suspend(lua))
+      return push_answer(lua, self.connection_.call(command), self.connection_.where());
     self.current_->awaited = 1;
     self.current_->wants_list = false;
     self.connection_.submit(command, *self.current_);
@@ -135,7 +139,8 @@ struct Scheduler::Bindings {
     }
     self.current_->awaited = count;
     self.current_->wants_list = true;
-    for_each_command(lua, 1, [&](redis::Command command) { self.connection_.submit(command, *self.current_); });
+    for_each_command(
+        lua, 1, [&](redis::Command command) { self.connection_.submit(command, *self.current_); });
     return -1;
   }
 
@@ -147,7 +152,8 @@ struct Scheduler::Bindings {
     try {
       views = command_at(lua, 1, lua_gettop(lua), numbers);
     } catch (const ScriptError&) {
-      throw ScriptError(fmt::format("{} takes strings or numbers, one at least", lua_tostring(lua, lua_upvalueindex(3))));
+      throw ScriptError(fmt::format("{} takes strings or numbers, one at least",
+                                    lua_tostring(lua, lua_upvalueindex(3))));
     }
     outlet.take(std::vector<std::string>(views.begin(), views.end()));
     if (!outlet.full()) return 0;
@@ -165,7 +171,8 @@ struct Scheduler::Bindings {
     Scheduler& self = scheduler(lua);
     if (!self.can_suspend(lua)) {
       throw ScriptError(
-          "atomically cannot be used in a callback of table.sort or string.gsub, or in a coroutine");
+          "atomically cannot be used in a callback of table.sort or string.gsub, or in a "
+          "coroutine");
     }
     return self.transactions_->begin(*self.current_, lua_toboolean(lua, 1) != 0) ? 0 : -1;
   }
@@ -244,7 +251,8 @@ void Scheduler::start(const Function& function, Access access, std::vector<std::
   ++alive_;
   lua_rawgeti(fiber.thread, LUA_REGISTRYINDEX, function.reference());
   luaL_checkstack(fiber.thread, static_cast<int>(fiber.arguments.size()), "too many arguments");
-  for (const std::string& argument : fiber.arguments) push(fiber.thread, std::string_view(argument));
+  for (const std::string& argument : fiber.arguments)
+    push(fiber.thread, std::string_view(argument));
   resume(fiber, static_cast<int>(fiber.arguments.size()));
 }
 
@@ -264,8 +272,9 @@ void Scheduler::finish(Fiber& fiber, State::Ended ended) {
     lua_settop(thread, 0);
   } else {
     end.how = ended == State::Ended::kKilled ? FiberEnd::How::kKilled : FiberEnd::How::kFailed;
-    end.error = lua_isstring(thread, -1) ? std::string(string_at(thread, -1))
-                                         : fmt::format("error object is a {}", luaL_typename(thread, -1));
+    end.error = lua_isstring(thread, -1)
+                    ? std::string(string_at(thread, -1))
+                    : fmt::format("error object is a {}", luaL_typename(thread, -1));
     luaL_traceback(state_.raw(), thread, nullptr, 0);
     end.traceback = tidy_traceback(std::string(string_at(state_.raw(), -1)));
     lua_pop(state_.raw(), 1);
@@ -338,11 +347,13 @@ void Scheduler::refuse_forbidden(redis::Command command) const {
   }
   if (current_ == nullptr) return;
   if (current_->access != Access::kWrite && !reads) {
-    throw ScriptError(fmt::format("{} may only read, and {} writes", name_of(current_->access), verb()));
+    throw ScriptError(
+        fmt::format("{} may only read, and {} writes", name_of(current_->access), verb()));
   }
   if (current_->in_transaction && !own_watch && !reads) {
     throw ScriptError(fmt::format(
-        "inside atomically {} must be given to `write`, which does it together with the others", verb()));
+        "inside atomically {} must be given to `write`, which does it together with the others",
+        verb()));
   }
 }
 

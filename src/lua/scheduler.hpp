@@ -47,12 +47,13 @@ class Outlet {
 /// What a fiber may do to the dataset.
 enum class Access { kWrite, kFind, kVerify, kCheck };
 
-/// Runs Lua functions as fibers that share one Redis connection. A fiber that calls Redis is suspended
-/// until its reply is there; meanwhile the others run, and all the commands that piled up go out in
-/// one write. So a script is written as straight-line code, and costs no round trip per command.
+/// Runs Lua functions as fibers that share one Redis connection. A fiber that calls Redis is
+/// suspended until its reply is there; meanwhile the others run, and all the commands that piled up
+/// go out in one write. So a script is written as straight-line code, and costs no round trip per
+/// command.
 ///
-/// Our own modules find in `host`: send(...), send_all{{...}, ...}, begin(alone), commit{{...}, ...},
-/// leave(), and the outlets.
+/// Our own modules find in `host`: send(...), send_all{{...}, ...}, begin(alone), commit{{...},
+/// ...}, leave(), and the outlets.
 class Scheduler {
  public:
   struct Options {
@@ -75,8 +76,8 @@ class Scheduler {
   void start(const Function& function, Access access, std::vector<std::string> arguments,
              FiberOwner& owner);
 
-  /// Resumes every fiber that has something to go on with, then exchanges commands and replies until
-  /// `deadline` or a signal. Throws what the connection throws.
+  /// Resumes every fiber that has something to go on with, then exchanges commands and replies
+  /// until `deadline` or a signal. Throws what the connection throws.
   void step(base::SteadyTime deadline);
 
   std::size_t alive() const { return alive_; }
@@ -99,7 +100,8 @@ class Scheduler {
   redis::Connection& connection_;
   const redis::CommandTable& commands_;
   std::unique_ptr<Transactions> transactions_;
-  std::vector<std::unique_ptr<Fiber>> fibers_;  ///< all that were ever made; finished ones are used again
+  std::vector<std::unique_ptr<Fiber>>
+      fibers_;  ///< all that were ever made; finished ones are used again
   std::vector<Fiber*> free_;
   std::deque<Fiber*> ready_;
   std::deque<std::pair<Fiber*, Outlet*>> waiting_for_room_;

@@ -11,7 +11,9 @@ std::string tidy_traceback(const std::string& traceback) {
     const auto start = line.find_first_not_of(" \t");
     if (start == std::string::npos || line.starts_with("stack traceback")) continue;
     const std::string_view frame = std::string_view(line).substr(start);
-    if (frame.starts_with("[C]") || frame.starts_with("moonshift:") || frame.starts_with("[builtin")) continue;
+    if (frame.starts_with("[C]") || frame.starts_with("moonshift:") ||
+        frame.starts_with("[builtin"))
+      continue;
     tidy += tidy.empty() ? "" : "\n";
     tidy += frame;
   }

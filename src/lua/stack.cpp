@@ -27,7 +27,8 @@ Value::Record record_at(lua_State* lua, int index, int depth) {
   Value::Record record;
   lua_pushnil(lua);
   while (lua_next(lua, index) != 0) {
-    lua_pushvalue(lua, -2);  // lua_tolstring would change a number key in place and confuse lua_next
+    lua_pushvalue(lua,
+                  -2);  // lua_tolstring would change a number key in place and confuse lua_next
     record[std::string(string_at(lua, -1))] = value_at(lua, lua_gettop(lua) - 1, depth + 1);
     lua_pop(lua, 2);
   }
@@ -132,7 +133,8 @@ std::string format_number(double number) {
 
 std::vector<std::string_view> command_at(lua_State* lua, int first, int last,
                                          std::vector<std::string>& numbers) {
-  if (last < first) throw ScriptError("Please specify at least one argument for this redis lib call");
+  if (last < first)
+    throw ScriptError("Please specify at least one argument for this redis lib call");
   std::vector<std::string_view> command;
   const auto count = static_cast<std::size_t>(last - first + 1);
   command.reserve(count);

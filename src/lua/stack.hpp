@@ -27,14 +27,15 @@ void push(lua_State* lua, const Value& value);
 /// Throws ScriptError for what is no plain data: a function, or tables nested too deep.
 Value value_at(lua_State* lua, int index, int depth = 0);
 
-/// As redis.call() hands a reply to a script (RESP2): nil is false, a status {ok=...}, an error {err=...}.
+/// As redis.call() hands a reply to a script (RESP2): nil is false, a status {ok=...}, an error
+/// {err=...}.
 void push(lua_State* lua, const redis::Reply& reply);
 
 /// A number as redis.call() writes it into a command (redis src/script_lua.c, redis 7.0: "%.17g").
 std::string format_number(double number);
 
-/// The arguments first..last as a command; numbers are formatted. The views point into the Lua stack
-/// or into `numbers`. Throws ScriptError for anything else, with the server's own words.
+/// The arguments first..last as a command; numbers are formatted. The views point into the Lua
+/// stack or into `numbers`. Throws ScriptError for anything else, with the server's own words.
 std::vector<std::string_view> command_at(lua_State* lua, int first, int last,
                                          std::vector<std::string>& numbers);
 

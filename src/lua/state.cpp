@@ -182,7 +182,8 @@ Value State::call(const Function& function, const Values& arguments) {
   lua_pushcfunction(lua_, traceback_of);
   lua_rawgeti(lua_, LUA_REGISTRYINDEX, function.reference());
   for (const Value& argument : arguments) push(lua_, argument);
-  const int status = lua_pcall(lua_, static_cast<int>(arguments.size()), 1, -2 - static_cast<int>(arguments.size()));
+  const int status = lua_pcall(lua_, static_cast<int>(arguments.size()), 1,
+                               -2 - static_cast<int>(arguments.size()));
   const bool killed = std::exchange(killed_, false);
   if (killed) arm(kCheckInterval);
   if (status != 0) {

@@ -40,8 +40,8 @@ class Function {
   int reference_ = 0;
 };
 
-/// A function of ours that scripts call. It may throw: ScriptError becomes a Lua error at the caller's
-/// line; anything else ends the run and arrives at whoever runs the State.
+/// A function of ours that scripts call. It may throw: ScriptError becomes a Lua error at the
+/// caller's line; anything else ends the run and arrives at whoever runs the State.
 using Native = std::function<Value(const Values& arguments)>;
 
 struct StateLimits {
@@ -62,8 +62,8 @@ class State {
   /// Makes `host.<name>` of our own Lua modules; scripts do not see `host`.
   void define(const std::string& name, Native native);
 
-  /// Runs one of our own Lua modules with `host` as its argument. It returns a table, whose functions
-  /// function() then finds. Errors in it are ScriptErrors.
+  /// Runs one of our own Lua modules with `host` as its argument. It returns a table, whose
+  /// functions function() then finds. Errors in it are ScriptErrors.
   void run_module(std::string_view source, const std::string& chunk_name);
   Function function(const std::string& name);
 

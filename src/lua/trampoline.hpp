@@ -11,8 +11,8 @@
 namespace moonshift::lua {
 
 /// The only way from Lua into C++. LuaJIT would turn an exception that crosses it into a useless
-/// string, and a lua_error() inside a catch block would leak the exception; so the exception is saved,
-/// the block is left, and only then the Lua error is raised.
+/// string, and a lua_error() inside a catch block would leak the exception; so the exception is
+/// saved, the block is left, and only then the Lua error is raised.
 ///
 /// A binding returns its number of results, or -1 to yield.
 template <int (*binding)(lua_State*)>

@@ -13,11 +13,11 @@ namespace moonshift::lua {
 
 /// Optimistic transactions of many fibers over one connection.
 ///
-/// WATCH belongs to a connection, and EXEC ends every watch of it. So fibers go through it in groups:
-/// the members watch and read side by side; when each has said what it wants to write, or has left,
-/// all the writes go out as one MULTI ... EXEC. If any watched key changed, nobody's writes happen and
-/// each member tries again, alone. The next group begins as soon as EXEC is queued.
-/// https://redis.io/docs/latest/develop/interact/transactions
+/// WATCH belongs to a connection, and EXEC ends every watch of it. So fibers go through it in
+/// groups: the members watch and read side by side; when each has said what it wants to write, or
+/// has left, all the writes go out as one MULTI ... EXEC. If any watched key changed, nobody's
+/// writes happen and each member tries again, alone. The next group begins as soon as EXEC is
+/// queued. https://redis.io/docs/latest/develop/interact/transactions
 class Transactions {
  public:
   using Writes = std::vector<std::vector<std::string>>;
@@ -25,11 +25,12 @@ class Transactions {
   Transactions(redis::Connection& connection, base::Duration batch_time);
   ~Transactions();
 
-  /// Lets `fiber` into the open group. False if it has to wait: it then gets an answer when it is in.
+  /// Lets `fiber` into the open group. False if it has to wait: it then gets an answer when it is
+  /// in.
   bool begin(Fiber& fiber, bool alone);
 
-  /// Answers the fiber with the replies to its writes, with nil if a watched key changed, or with the
-  /// error that kept Redis from executing them.
+  /// Answers the fiber with the replies to its writes, with nil if a watched key changed, or with
+  /// the error that kept Redis from executing them.
   void commit(Fiber& fiber, Writes writes);
 
   /// The fiber writes nothing, or has ended.

@@ -16,8 +16,8 @@ struct Value {
 
   Value() = default;
   template <class T>
-    requires(!std::is_same_v<std::remove_cvref_t<T>, Value>)
-  Value(T&& plain) : data(std::forward<T>(plain)) {}  // NOLINT: converts on purpose
+  requires(!std::is_same_v<std::remove_cvref_t<T>, Value>) Value(T&& plain)
+      : data(std::forward<T>(plain)) {}  // NOLINT: converts on purpose
 
   bool is_nil() const { return std::holds_alternative<std::monostate>(data); }
 

@@ -44,7 +44,8 @@ Json to_json(const std::vector<task::Item>& items) {
 Json to_json(const lua::Value& value) {
   if (const auto* text = value.as<std::string>()) return to_json(*text);
   if (const auto* number = value.as<double>()) {
-    return std::trunc(*number) == *number ? Json(static_cast<std::int64_t>(*number)) : Json(*number);
+    return std::trunc(*number) == *number ? Json(static_cast<std::int64_t>(*number))
+                                          : Json(*number);
   }
   if (const auto* flag = value.as<bool>()) return *flag;
   Json list = Json::array();
@@ -66,12 +67,9 @@ Json to_json(const redis::Latency& latency) {
 }
 
 Json to_json(const task::Verification& verification) {
-  return {{"done", verification.done},
-          {"holds", verification.holds},
-          {"passes", verification.passes},
-          {"arrived", verification.arrived},
-          {"remaining", verification.remaining},
-          {"examples", to_json(verification.examples)},
+  return {{"done", verification.done},           {"holds", verification.holds},
+          {"passes", verification.passes},       {"arrived", verification.arrived},
+          {"remaining", verification.remaining}, {"examples", to_json(verification.examples)},
           {"task_says", verification.task_says}};
 }
 
@@ -106,7 +104,9 @@ Json to_json(const std::map<std::string, std::int64_t>& counts) {
 std::string stop_reason(const task::RunResult& run) {
   using Reason = base::Aborted::Reason;
   if (!run.stopped) return "";
-  return *run.stopped == Reason::kDeadline ? "deadline" : *run.stopped == Reason::kSignal ? "signal" : "failures";
+  return *run.stopped == Reason::kDeadline ? "deadline"
+         : *run.stopped == Reason::kSignal ? "signal"
+                                           : "failures";
 }
 
 Json to_json(const StepReport& step) {
@@ -131,7 +131,9 @@ Json to_json(const StepReport& step) {
             {"batches", run.batches},
             {"commands", run.traffic.commands},
             {"bytes",
-             {{"sent", run.traffic.sent.count}, {"received", run.traffic.received.count}, {"freed", step.freed.count}}},
+             {{"sent", run.traffic.sent.count},
+              {"received", run.traffic.received.count},
+              {"freed", step.freed.count}}},
             {"durations", {{"total_ms", milliseconds(run.duration)}}},
             {"latency", to_json(step.latency)},
             {"verification", to_json(run.verification)},
@@ -142,7 +144,8 @@ Json to_json(const StepReport& step) {
 
 Json to_json(const std::optional<ServerSnapshot>& snapshot) {
   if (!snapshot) return nullptr;
-  return {{"version", snapshot->version}, {"memory", snapshot->memory.count}, {"keys", snapshot->keys}};
+  return {
+      {"version", snapshot->version}, {"memory", snapshot->memory.count}, {"keys", snapshot->keys}};
 }
 
 Json to_json(const std::vector<health::Finding>& findings) {
@@ -161,8 +164,8 @@ Json to_json(const std::vector<health::Finding>& findings) {
 }  // namespace
 
 std::string error_to_json(const std::string& error, base::ExitCode exit_code) {
-  return Json{{"error", error}, {"exit_code", static_cast<int>(exit_code)}}.dump(-1, ' ', false,
-                                                                                  Json::error_handler_t::replace);
+  return Json{{"error", error}, {"exit_code", static_cast<int>(exit_code)}}.dump(
+      -1, ' ', false, Json::error_handler_t::replace);
 }
 
 std::string to_json(const Report& report) {

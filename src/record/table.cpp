@@ -9,8 +9,9 @@ namespace {
 
 /// Columns on a terminal: continuation bytes of UTF-8 take none.
 std::size_t columns_of(const std::string& text) {
-  return static_cast<std::size_t>(
-      std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
+  return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) {
+    return (static_cast<unsigned char>(c) & 0xC0) != 0x80;
+  }));
 }
 
 }  // namespace
@@ -22,10 +23,14 @@ std::size_t Table::width(std::size_t column) const {
 }
 
 bool Table::is_numeric(std::size_t column) const {
-  return std::all_of(rows_.begin() + 1, rows_.end(), [&](const auto& row) {
-    const std::string& cell = row[column];
-    return !cell.empty() && (std::isdigit(static_cast<unsigned char>(cell[0])) != 0 || cell[0] == '-');
-  }) && rows_.size() > 1;
+  return std::all_of(
+             rows_.begin() + 1, rows_.end(),
+             [&](const auto& row) {
+               const std::string& cell = row[column];
+               return !cell.empty() &&
+                      (std::isdigit(static_cast<unsigned char>(cell[0])) != 0 || cell[0] == '-');
+             }) &&
+         rows_.size() > 1;
 }
 
 std::string Table::to_text() const {

@@ -5,7 +5,8 @@
 
 namespace moonshift::record {
 
-/// Lines of text in columns. A column whose cells all begin with a digit or a minus is set to the right.
+/// Lines of text in columns. A column whose cells all begin with a digit or a minus is set to the
+/// right.
 class Table {
  public:
   explicit Table(std::vector<std::string> header) { add(std::move(header)); }

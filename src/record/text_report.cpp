@@ -25,61 +25,72 @@ std::string value_text(const lua::Value& value) {
   if (const auto* flag = value.as<bool>()) return *flag ? "true" : "false";
   std::string joined;
   if (const auto* list = value.as<lua::Value::List>()) {
-    for (const lua::Value& element : *list) joined += (joined.empty() ? "" : ",") + value_text(element);
+    for (const lua::Value& element : *list)
+      joined += (joined.empty() ? "" : ",") + value_text(element);
   }
   return joined;
 }
 
 std::string item_text(const task::Item& item) {
   std::string text;
-  for (const std::string& word : item) text += (text.empty() ? "" : " ") + base::printable(word, 80);
+  for (const std::string& word : item)
+    text += (text.empty() ? "" : " ") + base::printable(word, 80);
   return text;
 }
 
 /// `found 36: 30 removed, 6 kept, 0 failed`
 std::string tally_line(const task::RunResult& run) {
-  if (run.dry_run) return fmt::format("found {}; nothing was changed (dry run)", with_commas(run.tally.found));
-  if (run.tally.found == 0 && run.tally.failed == 0 && run.verification.done) return "nothing to do";
+  if (run.dry_run)
+    return fmt::format("found {}; nothing was changed (dry run)", with_commas(run.tally.found));
+  if (run.tally.found == 0 && run.tally.failed == 0 && run.verification.done)
+    return "nothing to do";
   std::string line = fmt::format("found {}:", with_commas(run.tally.found));
   for (const auto& [outcome, count] : run.tally.outcomes) {
     if (count > 0) line += fmt::format(" {} {},", with_commas(count), outcome);
   }
-  if (run.tally.interrupted > 0) line += fmt::format(" {} interrupted,", with_commas(run.tally.interrupted));
+  if (run.tally.interrupted > 0)
+    line += fmt::format(" {} interrupted,", with_commas(run.tally.interrupted));
   return fmt::format("{} {} failed", line, with_commas(run.tally.failed));
 }
 
 std::string verification_line(const task::RunResult& run) {
   const task::Verification& verification = run.verification;
   if (!verification.done) return "not verified";
-  const bool kept = run.tally.outcomes.contains(task::ItemResult::kKept), failed = run.tally.failed > 0;
+  const bool kept = run.tally.outcomes.contains(task::ItemResult::kKept),
+             failed = run.tally.failed > 0;
   std::string line = verification.holds ? "verified: find emits nothing more" : "NOT verified:";
   if (verification.holds && (kept || failed)) {
-    line += kept && failed ? " but what was kept or failed" : kept ? " but what was kept" : " but what failed";
+    line += kept && failed ? " but what was kept or failed"
+            : kept         ? " but what was kept"
+                           : " but what failed";
   }
   if (run.script_error) line += " the task's verify failed";
   if (verification.remaining > 0) {
-    line += fmt::format(" {} there", with_unit(verification.remaining, "treated item is still", "treated items are still"));
+    line += fmt::format(" {} there", with_unit(verification.remaining, "treated item is still",
+                                               "treated items are still"));
   }
   if (!verification.task_says.empty()) line += " " + verification.task_says;
   if (verification.arrived > 0) {
     line += fmt::format("; {} came during the run and {} treated too",
-                        with_unit(verification.arrived, "item", "items"), verification.arrived == 1 ? "was" : "were");
+                        with_unit(verification.arrived, "item", "items"),
+                        verification.arrived == 1 ? "was" : "were");
   }
   return line;
 }
 
 /// What each step cost, and how a bystander's PING felt meanwhile.
 std::string cost_table(const std::vector<StepReport>& steps) {
-  Table table({"step", "engine", "time", "commands", "batches", "freed", "PING p50", "p99", "worst"});
+  Table table(
+      {"step", "engine", "time", "commands", "batches", "freed", "PING p50", "p99", "worst"});
   for (const StepReport& step : steps) {
     const redis::Latency& latency = step.latency;
     const auto measured = [&](base::Duration duration) {
       return latency.samples == 0 ? "-" : describe_duration(duration);
     };
-    table.add({step.run.script, std::string(task::name_of(step.run.engine)), describe_duration(step.run.duration),
-               with_commas(step.run.traffic.commands), with_commas(step.run.batches),
-               step.run.dry_run ? "-" : describe_bytes(step.freed), measured(latency.p50), measured(latency.p99),
-               measured(latency.worst)});
+    table.add({step.run.script, std::string(task::name_of(step.run.engine)),
+               describe_duration(step.run.duration), with_commas(step.run.traffic.commands),
+               with_commas(step.run.batches), step.run.dry_run ? "-" : describe_bytes(step.freed),
+               measured(latency.p50), measured(latency.p99), measured(latency.worst)});
   }
   return table.to_text();
 }
@@ -98,12 +109,14 @@ std::string stopped_line(base::Aborted::Reason reason) {
 
 void append_traceback(std::string& text, const std::string& traceback) {
   std::istringstream lines(traceback);
-  for (std::string line; std::getline(lines, line);) text += fmt::format("      at {}\n", base::printable(line, 300));
+  for (std::string line; std::getline(lines, line);)
+    text += fmt::format("      at {}\n", base::printable(line, 300));
 }
 
 void append_failures(std::string& text, const task::Tally& tally) {
   for (const task::Failure& failure : tally.failures) {
-    text += fmt::format("  failed: {}\n    {}\n", item_text(failure.item), base::printable(failure.error, 600));
+    text += fmt::format("  failed: {}\n    {}\n", item_text(failure.item),
+                        base::printable(failure.error, 600));
     append_traceback(text, failure.traceback);
   }
   const auto hidden = tally.failed - static_cast<std::int64_t>(tally.failures.size());
@@ -129,7 +142,8 @@ void append_step(std::string& text, const StepReport& step) {
   }
   if (run.redis_error) text += fmt::format("  error: {}\n", *run.redis_error);
   if (run.stopped) text += fmt::format("  {}\n", stopped_line(*run.stopped));
-  if (!run.stopped_in.empty()) text += fmt::format("    it was in {}\n", base::printable(run.stopped_in, 300));
+  if (!run.stopped_in.empty())
+    text += fmt::format("    it was in {}\n", base::printable(run.stopped_in, 300));
   if (!run.dry_run) text += fmt::format("  {}\n", verification_line(run));
   append_items(text, "still there:", run.verification.examples);
 }
@@ -148,7 +162,8 @@ std::string with_commas(std::int64_t number) {
 
 std::string describe_step(const task::RunResult& run) {
   std::string text = run.script;
-  for (const auto& [name, value] : run.parameters) text += fmt::format(" {}={}", name, value_text(value));
+  for (const auto& [name, value] : run.parameters)
+    text += fmt::format(" {}={}", name, value_text(value));
   return text;
 }
 
@@ -179,7 +194,8 @@ std::string findings_to_text(const std::vector<health::Finding>& findings) {
     std::string value = base::printable(finding.value);
     if (!finding.limit.empty()) value += fmt::format(" (limit {})", base::printable(finding.limit));
     if (!finding.hint.empty()) value += ": " + base::printable(finding.hint);
-    table.add({std::string(health::name_of(finding.level)), finding.check, finding.what, std::move(value)});
+    table.add({std::string(health::name_of(finding.level)), finding.check, finding.what,
+               std::move(value)});
   }
   return table.to_text();
 }
@@ -194,12 +210,14 @@ std::string ending_of(const Report& report) {
 std::string to_text(const Report& report) {
   std::string text;
   if (report.is_job) {
-    text += fmt::format("{}{}{}\n", report.name, report.description.empty() ? "" : ": ", report.description);
+    text += fmt::format("{}{}{}\n", report.name, report.description.empty() ? "" : ": ",
+                        report.description);
   }
   text += report.redis;
   if (report.before) {
     text += fmt::format(", {}, {}, {}", report.before->version,
-                        with_unit(report.before->keys, "key", "keys"), describe_bytes(report.before->memory));
+                        with_unit(report.before->keys, "key", "keys"),
+                        describe_bytes(report.before->memory));
   }
   text += "\n";
   if (!report.steps.empty()) text += "\n";
@@ -216,10 +234,12 @@ std::string to_text(const Report& report) {
   }
   for (const std::string& error : report.errors) {
     const auto end = std::min(error.find('\n'), error.size());
-    text += fmt::format("error: {}\n", base::printable(std::string_view(error).substr(0, end), 1000));
+    text +=
+        fmt::format("error: {}\n", base::printable(std::string_view(error).substr(0, end), 1000));
     append_traceback(text, error.substr(std::min(end + 1, error.size())));
   }
-  text += fmt::format("run {} took {}: {}\n", report.id, describe_duration(report.duration), ending_of(report));
+  text += fmt::format("run {} took {}: {}\n", report.id, describe_duration(report.duration),
+                      ending_of(report));
   return text;
 }
 

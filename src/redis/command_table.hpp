@@ -7,7 +7,8 @@
 
 namespace moonshift::redis {
 
-/// What the connected server says of its own commands (https://redis.io/docs/latest/commands/command).
+/// What the connected server says of its own commands
+/// (https://redis.io/docs/latest/commands/command).
 class CommandTable {
  public:
   /// Asks the server once. Throws RedisError.

@@ -68,7 +68,9 @@ struct ReplySlot : ReplyHandler {
 }  // namespace
 
 Connection::Connection(const Url& url, const ConnectionOptions& options)
-    : options_(options), transport_(open_transport(url, options)), reader_(options.reply_limit, transport_.where()) {
+    : options_(options),
+      transport_(open_transport(url, options)),
+      reader_(options.reply_limit, transport_.where()) {
   authenticate(url);
   if (!options_.check_ready) return;
   wait_while_loading();
@@ -182,7 +184,8 @@ void Connection::check_patience(std::string_view verb, SteadyTime begun) {
   const auto now = Clock::now();
   if (now >= options_.deadline && now >= begun + kTick) {
     abandon();
-    throw RedisError(RedisError::Kind::kTimedOut, fmt::format("{}: no reply to {} when the time was up", where(), verb));
+    throw RedisError(RedisError::Kind::kTimedOut,
+                     fmt::format("{}: no reply to {} when the time was up", where(), verb));
   }
   if (base::Interrupt::signal() != 0 && now >= begun + kSignalGrace) {
     abandon();

@@ -30,27 +30,29 @@ struct ConnectionOptions {
 /// A command and its arguments, as bytes.
 using Command = std::span<const std::string_view>;
 
-/// One authenticated, pipelined connection to a standalone Redis. Commands are queued by submit() and
-/// written together by step(); replies go to their handlers in the order of the commands.
+/// One authenticated, pipelined connection to a standalone Redis. Commands are queued by submit()
+/// and written together by step(); replies go to their handlers in the order of the commands.
 ///
 /// Used by one thread. After a RedisError the connection is closed for good and the handlers that
 /// still waited are forgotten.
 class Connection {
  public:
   /// Connects, authenticates, selects the database and waits while Redis is loading. Throws
-  /// RedisError; ConfigError if the server has no such database, or the URL's kind cannot be connected.
+  /// RedisError; ConfigError if the server has no such database, or the URL's kind cannot be
+  /// connected.
   Connection(const Url& url, const ConnectionOptions& options);
 
   /// Queues a command. `handler` must live until it got its reply.
   void submit(Command command, ReplyHandler& handler);
 
-  /// Writes what is queued, waits for replies until `deadline` or a signal, and hands over what came.
-  /// Returns whether any reply was handed over. Throws RedisError when the connection fails, or when
-  /// the oldest command got no reply within its timeout.
+  /// Writes what is queued, waits for replies until `deadline` or a signal, and hands over what
+  /// came. Returns whether any reply was handed over. Throws RedisError when the connection fails,
+  /// or when the oldest command got no reply within its timeout.
   bool step(base::SteadyTime deadline);
 
   /// Sends one command and waits for its reply; an error reply is returned, not thrown. Earlier
-  /// commands get their replies meanwhile. Throws RedisError at the deadline, Aborted after a signal.
+  /// commands get their replies meanwhile. Throws RedisError at the deadline, Aborted after a
+  /// signal.
   Reply call(Command command);
   Reply call(std::initializer_list<std::string_view> command) {
     return call(Command(command.begin(), command.size()));

@@ -35,7 +35,8 @@ class RedisError : public std::runtime_error {
   Kind kind_;
 };
 
-/// What an error reply's text stands for, by its first word (redis src/server.c, createSharedObjects).
+/// What an error reply's text stands for, by its first word (redis src/server.c,
+/// createSharedObjects).
 RedisError::Kind kind_of(std::string_view error_reply);
 
 /// Whether every further command will fail the same way, so that going on with other items is vain.

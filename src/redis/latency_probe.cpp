@@ -64,7 +64,8 @@ Latency LatencyProbe::read() const {
 }
 
 base::Duration LatencyProbe::percentile(double part) const {
-  const auto rank = static_cast<std::int64_t>(std::ceil(part * static_cast<double>(latency_.samples)));
+  const auto rank =
+      static_cast<std::int64_t>(std::ceil(part * static_cast<double>(latency_.samples)));
   std::int64_t seen = 0;
   for (std::size_t bucket = 0; bucket < kBuckets; ++bucket) {
     seen += counts_[bucket];

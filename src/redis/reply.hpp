@@ -26,8 +26,8 @@ class ReplyHandler {
  public:
   virtual ~ReplyHandler() = default;
 
-  /// Called once, in the order in which the commands were submitted. It may submit further commands,
-  /// but must not wait for them.
+  /// Called once, in the order in which the commands were submitted. It may submit further
+  /// commands, but must not wait for them.
   virtual void on_reply(Reply reply) = 0;
 };
 

@@ -15,8 +15,9 @@ namespace moonshift::redis {
 
 /// Turns bytes into replies, by hiredis's reader (hiredis read.h).
 ///
-/// `where` stands at the front of error messages. Memory is bounded by `limit`: an array that grows beyond it is read to its end but not kept, and
-/// arrives as an error reply; a single string beyond it is a RedisError{kProtocol}.
+/// `where` stands at the front of error messages. Memory is bounded by `limit`: an array that grows
+/// beyond it is read to its end but not kept, and arrives as an error reply; a single string beyond
+/// it is a RedisError{kProtocol}.
 class ReplyReader {
  public:
   ReplyReader(base::Bytes limit, std::string where);

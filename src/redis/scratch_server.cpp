@@ -57,8 +57,8 @@ bool is_append_only(const std::pair<std::string, std::string>& option) {
   return option.first == "appendonly";
 }
 
-/// The server's command line. The snapshot is a link: Redis replaces its file when it saves, it never
-/// writes into it, so the snapshot itself stays as it is.
+/// The server's command line. The snapshot is a link: Redis replaces its file when it saves, it
+/// never writes into it, so the snapshot itself stays as it is.
 std::vector<std::string> server_arguments(const std::string& program, const std::string& directory,
                                           const Url& url) {
   std::vector<std::string> arguments{
@@ -73,7 +73,8 @@ std::vector<std::string> server_arguments(const std::string& program, const std:
   return arguments;
 }
 
-[[noreturn]] void run_server(std::vector<std::string> arguments, const std::string& log, pid_t guardian) {
+[[noreturn]] void run_server(std::vector<std::string> arguments, const std::string& log,
+                             pid_t guardian) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (::getppid() != guardian) ::_exit(1);  // it died before the line above
   // What it says before it has opened its log, about its directives, goes there too.
@@ -87,9 +88,10 @@ std::vector<std::string> server_arguments(const std::string& program, const std:
   ::_exit(127);
 }
 
-/// Waits until the other end of `link` is closed, by us or by the kernel because we were killed; then
-/// ends the server and removes the directory. Tells if the server ends before.
-[[noreturn]] void guard(std::vector<std::string> arguments, const std::string& directory, int link) {
+/// Waits until the other end of `link` is closed, by us or by the kernel because we were killed;
+/// then ends the server and removes the directory. Tells if the server ends before.
+[[noreturn]] void guard(std::vector<std::string> arguments, const std::string& directory,
+                        int link) {
   ::setsid();  // a Ctrl-C at the terminal is for the run, which still needs its server
   const pid_t guardian = ::getpid();
   const pid_t server = ::fork();
@@ -141,8 +143,9 @@ ScratchServer::ScratchServer(const Url& url, SteadyTime deadline) {
   if (guardian_pid_ < 0) throw_system_error(errno, "fork");
   try {
     wait_ready(deadline);
-    if (std::any_of(url.options.begin(), url.options.end(),
-                    [](const auto& option) { return is_append_only(option) && option.second == "yes"; })) {
+    if (std::any_of(url.options.begin(), url.options.end(), [](const auto& option) {
+          return is_append_only(option) && option.second == "yes";
+        })) {
       set_append_only(deadline);
     }
   } catch (...) {
@@ -166,7 +169,8 @@ void ScratchServer::wait_ready(SteadyTime deadline) {
                        "scratch: the server ended before it was ready: " + last_words());
     }
     if (base::Interrupt::signal() != 0) {
-      throw base::Aborted(base::Aborted::Reason::kSignal, "interrupted while the scratch server started");
+      throw base::Aborted(base::Aborted::Reason::kSignal,
+                          "interrupted while the scratch server started");
     }
     try {
       ConnectionOptions options;
@@ -174,7 +178,8 @@ void ScratchServer::wait_ready(SteadyTime deadline) {
       const Connection connection(url_, options);  // waits while the snapshot is loading
       return;
     } catch (const RedisError& error) {
-      const bool starting = error.kind() == RedisError::Kind::kRefused || error.kind() == RedisError::Kind::kClosed;
+      const bool starting =
+          error.kind() == RedisError::Kind::kRefused || error.kind() == RedisError::Kind::kClosed;
       if (!starting || Clock::now() >= patience) throw;
     }
   }
@@ -188,7 +193,8 @@ void ScratchServer::set_append_only(SteadyTime deadline) {
   const SteadyTime patience = std::min(deadline, Clock::now() + std::chrono::minutes(10));
   for (;;) {
     const Info info = Info::read(connection, "persistence");
-    if (info.number("aof_rewrite_in_progress") == 0 && info.number("aof_rewrite_scheduled") == 0) return;
+    if (info.number("aof_rewrite_in_progress") == 0 && info.number("aof_rewrite_scheduled") == 0)
+      return;
     if (Clock::now() >= patience) throw_system_error(ETIMEDOUT, "scratch: writing the first AOF");
     ::poll(nullptr, 0, 5);
   }
@@ -198,7 +204,8 @@ std::string ScratchServer::last_words() const {
   std::ifstream log(directory_ + "/redis.log");
   std::string line, said;
   while (std::getline(log, line)) {
-    if (!line.empty()) said = said.find("FATAL CONFIG") == std::string::npos ? line : said + " " + line;
+    if (!line.empty())
+      said = said.find("FATAL CONFIG") == std::string::npos ? line : said + " " + line;
   }
   return said.empty() ? "it left no log" : base::printable(said, 300);
 }

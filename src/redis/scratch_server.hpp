@@ -11,12 +11,12 @@ namespace moonshift::redis {
 /// A private, real redis-server (or valkey-server) on a Unix socket in a temporary directory. It
 /// serves a copy of a snapshot if one is given; the snapshot itself is never written.
 ///
-/// A guardian process ends the server and removes the directory when this object goes, and also when
-/// this process is killed. Construct it before any thread is started: it forks.
+/// A guardian process ends the server and removes the directory when this object goes, and also
+/// when this process is killed. Construct it before any thread is started: it forks.
 class ScratchServer {
  public:
-  /// `url` is a scratch: URL. Throws RedisError{kNoServer} if no server program is in PATH, or if it
-  /// ends before it is ready (its log is quoted); ConfigError if there is no such snapshot.
+  /// `url` is a scratch: URL. Throws RedisError{kNoServer} if no server program is in PATH, or if
+  /// it ends before it is ready (its log is quoted); ConfigError if there is no such snapshot.
   ScratchServer(const Url& url, base::SteadyTime deadline);
   ~ScratchServer();
   ScratchServer(const ScratchServer&) = delete;

@@ -42,7 +42,8 @@ void wait_connected(const Descriptor& socket, SteadyTime deadline, const std::st
   while (::poll(&entry, 1, poll_timeout(deadline)) <= 0) {
     if (Clock::now() >= deadline) throw_system_error(ETIMEDOUT, where);
     if (base::Interrupt::signal() != 0) {
-      throw base::Aborted(base::Aborted::Reason::kSignal, "interrupted while connecting to " + where);
+      throw base::Aborted(base::Aborted::Reason::kSignal,
+                          "interrupted while connecting to " + where);
     }
   }
   int error = 0;
@@ -73,8 +74,9 @@ std::unique_ptr<addrinfo, AddressListDeleter> resolve(const Address& address,
   const int error =
       ::getaddrinfo(address.host.c_str(), std::to_string(address.port).c_str(), &hints, &list);
   if (error != 0) {
-    throw RedisError(RedisError::Kind::kUnresolved,
-                     fmt::format("{}: cannot resolve the host name: {}", where, ::gai_strerror(error)));
+    throw RedisError(
+        RedisError::Kind::kUnresolved,
+        fmt::format("{}: cannot resolve the host name: {}", where, ::gai_strerror(error)));
   }
   return std::unique_ptr<addrinfo, AddressListDeleter>(list);
 }

@@ -32,12 +32,14 @@ std::string_view prefix_of(Scheme scheme) {
   return "";
 }
 
-/// No message repeats a part of the URL: what was meant to be the password may stand anywhere in it.
+/// No message repeats a part of the URL: what was meant to be the password may stand anywhere in
+/// it.
 [[noreturn]] void fail(std::string_view what) {
   throw ConfigError(fmt::format("bad Redis URL: {}", what));
 }
 
-/// What stands before the first `separator`; `rest` becomes what follows it (nothing if there is none).
+/// What stands before the first `separator`; `rest` becomes what follows it (nothing if there is
+/// none).
 std::string_view take_until(std::string_view& rest, char separator) {
   const auto at = rest.find(separator);
   const std::string_view head = rest.substr(0, at);
@@ -54,7 +56,8 @@ std::string percent_decode(std::string_view text) {
     }
     const auto digits = text.substr(i + 1, 2);
     unsigned value = 0;
-    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value, 16);
+    const auto [end, error] =
+        std::from_chars(digits.data(), digits.data() + digits.size(), value, 16);
     if (error != std::errc{} || digits.size() != 2 || end != digits.data() + 2) {
       fail("a % must be followed by two hexadecimal digits (write %25 for a % itself)");
     }
@@ -64,8 +67,8 @@ std::string percent_decode(std::string_view text) {
   return decoded;
 }
 
-/// Takes `user:password@` off the front. The last @ counts, so that a password may hold one; a socket's
-/// path may too, and starts with a slash.
+/// Takes `user:password@` off the front. The last @ counts, so that a password may hold one; a
+/// socket's path may too, and starts with a slash.
 void take_credentials(std::string_view& rest, Url& url) {
   const auto at = rest.rfind('@');
   if (at == std::string_view::npos || rest.starts_with('/')) return;
@@ -74,7 +77,9 @@ void take_credentials(std::string_view& rest, Url& url) {
   url.user = percent_decode(take_until(credentials, ':'));
   url.password = Secret(percent_decode(credentials));
   if (!url.user.empty() && url.password.empty()) {
-    fail("a user needs a password: write user:password@ before the host (:password@ for a password alone)");
+    fail(
+        "a user needs a password: write user:password@ before the host (:password@ for a password "
+        "alone)");
   }
 }
 
@@ -100,7 +105,8 @@ Address parse_address(std::string_view text, int default_port) {
   if (address.host.empty()) fail("there is no host in it");
   if (!port.empty()) {
     const auto number = parse_number<int>(port);
-    if (!number || *number < 1 || *number > 65535) fail("the port must be a number from 1 to 65535 (a password is followed by @)");
+    if (!number || *number < 1 || *number > 65535)
+      fail("the port must be a number from 1 to 65535 (a password is followed by @)");
     address.port = *number;
   }
   return address;
@@ -155,8 +161,9 @@ Url parse_url(std::string_view text) {
     }
   }
   if (!scheme) {
-    fail("it must start with redis://, rediss://, unix://, redis+sentinel://, redis+cluster:// or "
-         "scratch:");
+    fail(
+        "it must start with redis://, rediss://, unix://, redis+sentinel://, redis+cluster:// or "
+        "scratch:");
   }
   url.scheme = *scheme;
   if (url.scheme != Scheme::kScratch) take_credentials(rest, url);
@@ -174,14 +181,16 @@ Url parse_url(std::string_view text) {
     case Scheme::kSentinel:
       parse_hosts(take_until(rest, '/'), url);
       url.master = take_until(rest, '/');
-      if (url.master.empty()) fail("redis+sentinel:// needs the master's name: redis+sentinel://host/mymaster");
+      if (url.master.empty())
+        fail("redis+sentinel:// needs the master's name: redis+sentinel://host/mymaster");
       url.database = parse_database(rest);
       break;
     case Scheme::kTcp:
     case Scheme::kTls:
     case Scheme::kCluster:
       parse_hosts(take_until(rest, '/'), url);
-      if (url.hosts.size() > 1 && url.scheme != Scheme::kCluster) fail("only one host can be given");
+      if (url.hosts.size() > 1 && url.scheme != Scheme::kCluster)
+        fail("only one host can be given");
       if (!rest.empty()) url.database = parse_database(rest);
       break;
   }
@@ -195,12 +204,14 @@ std::string Url::to_string() const {
   if (!master.empty()) text += "/" + master;
   char separator = '?';
   for (const auto& [name, value] : options) {
-    const bool secret = name.find("pass") != std::string::npos || name.find("auth") != std::string::npos;
+    const bool secret =
+        name.find("pass") != std::string::npos || name.find("auth") != std::string::npos;
     text += fmt::format("{}{}={}", separator, name, secret ? "***" : value);
     separator = '&';
   }
   if (database != 0) {
-    text += hosts.empty() ? fmt::format("{}db={}", separator, database) : fmt::format("/{}", database);
+    text +=
+        hosts.empty() ? fmt::format("{}db={}", separator, database) : fmt::format("/{}", database);
   }
   return text;
 }

@@ -31,7 +31,8 @@ struct Address {
 ///     unix://[user[:password]@]/path/to.sock[?db=database]
 ///     redis+sentinel://[user:password@]host[:port],.../master[/database]
 ///     redis+cluster://[user:password@]host[:port],...
-///     scratch:[dump.rdb][?directive=value&...]                a private server; redis.conf directives
+///     scratch:[dump.rdb][?directive=value&...]                a private server; redis.conf
+///     directives
 ///
 /// `%xx` escapes stand for bytes in user, password and path.
 struct Url {

@@ -16,15 +16,16 @@ namespace {
 std::vector<std::string> required_by(const std::string& source) {
   static const std::regex pattern(R"(require\s*\(?\s*["'](lib\.[\w.]+)["'])");
   std::vector<std::string> names;
-  for (auto match = std::sregex_iterator(source.begin(), source.end(), pattern); match != std::sregex_iterator();
-       ++match) {
+  for (auto match = std::sregex_iterator(source.begin(), source.end(), pattern);
+       match != std::sregex_iterator(); ++match) {
     names.push_back((*match)[1]);
   }
   return names;
 }
 
 /// Those and what they require themselves, each once.
-void collect_libraries(const std::string& source, const Catalog& catalog, std::vector<Source>& libraries) {
+void collect_libraries(const std::string& source, const Catalog& catalog,
+                       std::vector<Source>& libraries) {
   for (const std::string& name : required_by(source)) {
     const bool known = std::any_of(libraries.begin(), libraries.end(),
                                    [&](const Source& library) { return library.name == name; });
@@ -65,8 +66,8 @@ std::string Bundle::map_error(const std::string& error) const {
   static const std::regex position(R"((?:@?user_script):(\d+))");
   std::string mapped;
   auto rest = error.begin();
-  for (auto match = std::sregex_iterator(error.begin(), error.end(), position); match != std::sregex_iterator();
-       ++match) {
+  for (auto match = std::sregex_iterator(error.begin(), error.end(), position);
+       match != std::sregex_iterator(); ++match) {
     const int line = base::parse_number<int>((*match)[1].str()).value_or(0);
     const auto part = std::find_if(parts_.begin(), parts_.end(), [&](const Part& candidate) {
       return line >= candidate.first_line && line < candidate.first_line + candidate.lines;

@@ -7,8 +7,8 @@
 
 namespace moonshift::task {
 
-/// A task, the libraries it requires and the prelude as one script for EVALSHA. It has no `#!lua` line:
-/// above maxmemory Redis refuses those altogether, but lets a plain script delete.
+/// A task, the libraries it requires and the prelude as one script for EVALSHA. It has no `#!lua`
+/// line: above maxmemory Redis refuses those altogether, but lets a plain script delete.
 class Bundle {
  public:
   /// Throws ConfigError if a library is missing.

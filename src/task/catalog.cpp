@@ -24,7 +24,8 @@ constexpr std::string_view kLibraries = "lib/";
 
 std::string read_file(const fs::path& path) {
   std::ifstream file(path, std::ios::binary);
-  if (!file || !fs::is_regular_file(path)) throw ConfigError(fmt::format("{}: the file cannot be read", path.string()));
+  if (!file || !fs::is_regular_file(path))
+    throw ConfigError(fmt::format("{}: the file cannot be read", path.string()));
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
@@ -60,7 +61,8 @@ std::vector<std::string> Source::documentation() const {
 
 Catalog::Catalog(std::optional<fs::path> directory) : directory_(std::move(directory)) {
   if (directory_ && !fs::is_directory(*directory_)) {
-    throw ConfigError(fmt::format("--scripts {}: there is no such directory", directory_->string()));
+    throw ConfigError(
+        fmt::format("--scripts {}: there is no such directory", directory_->string()));
   }
 }
 
@@ -81,8 +83,8 @@ Source Catalog::script(const std::string& name) const {
   if (!name.starts_with(kLibraries)) {
     if (auto source = read(name)) return *source;
   }
-  throw ConfigError(fmt::format("there is no script '{}'{}: `moonshift scripts` lists them all", name,
-                                base::did_you_mean(name, names())));
+  throw ConfigError(fmt::format("there is no script '{}'{}: `moonshift scripts` lists them all",
+                                name, base::did_you_mean(name, names())));
 }
 
 Source Catalog::library(const std::string& name) const {

@@ -18,15 +18,15 @@ struct Source {
   std::vector<std::string> documentation() const;
 };
 
-/// Where scripts come from: a directory of the user's if one is given, and the copies in the binary.
-/// A file in the directory wins over the embedded one of the same name.
+/// Where scripts come from: a directory of the user's if one is given, and the copies in the
+/// binary. A file in the directory wins over the embedded one of the same name.
 class Catalog {
  public:
   /// Throws ConfigError if the directory is none.
   explicit Catalog(std::optional<std::filesystem::path> directory = std::nullopt);
 
-  /// The script called `name`, or the file if `name` is a path (it ends in .lua, or starts with . or /).
-  /// Throws ConfigError that shows the nearest names.
+  /// The script called `name`, or the file if `name` is a path (it ends in .lua, or starts with .
+  /// or /). Throws ConfigError that shows the nearest names.
   Source script(const std::string& name) const;
 
   /// The library that `require "lib.x"` means. Throws ConfigError that shows the nearest names.

@@ -13,7 +13,8 @@ class ItemListener {
   virtual void on_result(const Item& item, ItemResult result) = 0;
 };
 
-/// Runs `each` on items, some at a time, while the scheduler steps; tells a listener what became of each.
+/// Runs `each` on items, some at a time, while the scheduler steps; tells a listener what became of
+/// each.
 class Engine {
  public:
   virtual ~Engine() = default;
@@ -32,7 +33,8 @@ class Engine {
   /// The deadline has passed and items are still under way; called until they are not.
   virtual void press() = 0;
 
-  /// Items are still under way long after the run was to stop. May throw, to leave them as they are.
+  /// Items are still under way long after the run was to stop. May throw, to leave them as they
+  /// are.
   virtual void give_up() = 0;
 
   virtual std::int64_t batches() const = 0;

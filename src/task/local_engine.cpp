@@ -18,9 +18,9 @@ constexpr std::size_t kMostItems = 1024;
 constexpr std::size_t kMostBytes = 4 << 20;
 
 bool is_word(const std::string& text) {
-  return !text.empty() && text.size() <= 40 && std::all_of(text.begin(), text.end(), [](unsigned char c) {
-           return std::isalnum(c) != 0 || c == '_' || c == '-';
-         });
+  return !text.empty() && text.size() <= 40 &&
+         std::all_of(text.begin(), text.end(),
+                     [](unsigned char c) { return std::isalnum(c) != 0 || c == '_' || c == '-'; });
 }
 
 }  // namespace
@@ -36,8 +36,8 @@ ItemResult result_of(const lua::Value& outcome, const lua::Value& reason) {
   return result;
 }
 
-LocalEngine::LocalEngine(Script& script, lua::Scheduler& scheduler, const redis::Connection& connection,
-                         ItemListener& listener)
+LocalEngine::LocalEngine(Script& script, lua::Scheduler& scheduler,
+                         const redis::Connection& connection, ItemListener& listener)
     : scheduler_(scheduler),
       connection_(connection),
       listener_(listener),
@@ -53,9 +53,10 @@ bool LocalEngine::full() const {
 }
 
 void LocalEngine::give_up() {
-  throw redis::RedisError(redis::RedisError::Kind::kTimedOut,
-                          fmt::format("{}: no reply; {} items were under way, and running it again goes on with them",
-                                      connection_.where(), under_way_));
+  throw redis::RedisError(
+      redis::RedisError::Kind::kTimedOut,
+      fmt::format("{}: no reply; {} items were under way, and running it again goes on with them",
+                  connection_.where(), under_way_));
 }
 
 void LocalEngine::on_end(const std::vector<std::string>& item, lua::FiberEnd end) {

@@ -33,7 +33,8 @@ constexpr std::array<std::pair<std::string_view, Type>, 8> kTypes{{
 }};
 
 std::string_view name_of(Type type) {
-  return std::find_if(kTypes.begin(), kTypes.end(), [&](const auto& entry) { return entry.second == type; })
+  return std::find_if(kTypes.begin(), kTypes.end(),
+                      [&](const auto& entry) { return entry.second == type; })
       ->first;
 }
 
@@ -50,7 +51,8 @@ constexpr double kMostExact = 9007199254740992.0;
 Value to_integer(const Value& value) {
   std::optional<double> number;
   if (const auto* text = value.as<std::string>()) {
-    if (const auto parsed = base::parse_number<std::int64_t>(*text)) number = static_cast<double>(*parsed);
+    if (const auto parsed = base::parse_number<std::int64_t>(*text))
+      number = static_cast<double>(*parsed);
   } else if (const auto* given = value.as<double>()) {
     number = *given;
   }
@@ -63,7 +65,8 @@ Value to_integer(const Value& value) {
 Value to_number(const Value& value) {
   if (const auto* given = value.as<double>()) return *given;
   if (const auto* text = value.as<std::string>()) {
-    if (const auto parsed = base::parse_number<double>(*text); parsed && std::isfinite(*parsed)) return *parsed;
+    if (const auto parsed = base::parse_number<double>(*text); parsed && std::isfinite(*parsed))
+      return *parsed;
   }
   throw ConfigError("is not a number");
 }
@@ -100,7 +103,8 @@ Value convert(const Parameter& parameter, const Value& value) {
     case Type::kBytes:
       return static_cast<double>(base::parse_bytes(to_text(value)).count);
     case Type::kEnum:
-      if (std::find(parameter.choices.begin(), parameter.choices.end(), to_text(value)) == parameter.choices.end()) {
+      if (std::find(parameter.choices.begin(), parameter.choices.end(), to_text(value)) ==
+          parameter.choices.end()) {
         throw ConfigError("is none of " + base::join(parameter.choices));
       }
       return value;
@@ -125,7 +129,8 @@ Value convert_all(const Parameter& parameter, const Value& value) {
     } catch (const ConfigError& error) {
       const std::string text = error.what();
       // Some texts name the value themselves.
-      throw ConfigError(text.starts_with('\'') ? text : fmt::format("'{}' {}", for_people(single), text));
+      throw ConfigError(text.starts_with('\'') ? text
+                                               : fmt::format("'{}' {}", for_people(single), text));
     }
   };
   if (!parameter.list) {
@@ -141,7 +146,8 @@ Parameter read_declaration(const std::string& name, const Value& fields) {
   Parameter parameter;
   parameter.name = name;
   const auto* record = fields.as<Value::Record>();
-  if (record == nullptr) throw ConfigError("must be a table such as { type = \"string\", help = \"...\" }");
+  if (record == nullptr)
+    throw ConfigError("must be a table such as { type = \"string\", help = \"...\" }");
   for (const auto& [field, value] : *record) {
     if (field == "type") {
       const std::string type = value.text();
@@ -178,7 +184,8 @@ Parameter read_declaration(const std::string& name, const Value& fields) {
 }  // namespace
 
 std::string Parameter::describe_type() const {
-  const std::string one = type == Type::kEnum ? base::join(choices, " | ") : std::string(name_of(type));
+  const std::string one =
+      type == Type::kEnum ? base::join(choices, " | ") : std::string(name_of(type));
   return list ? one + ", several" : one;
 }
 
@@ -211,7 +218,8 @@ Value::Record Parameters::resolve(const GivenParameters& given) const {
   for (const auto& [name, value] : given) {
     if (find(name) == nullptr) {
       throw ConfigError(fmt::format("{}: there is no parameter '{}'{}; it has: {}", script_, name,
-                                    base::did_you_mean(name, known), known.empty() ? "none" : base::join(known)));
+                                    base::did_you_mean(name, known),
+                                    known.empty() ? "none" : base::join(known)));
     }
   }
   Value::Record resolved;

@@ -14,7 +14,7 @@ struct Parameter {
 
   std::string name;
   Type type = Type::kString;
-  bool list = false;                 ///< several values: a list in a job file, repeated on the command line
+  bool list = false;  ///< several values: a list in a job file, repeated on the command line
   bool required = false;
   lua::Value fallback;               ///< the default as it was written, or nil
   std::vector<std::string> choices;  ///< of an enum
@@ -35,8 +35,9 @@ class Parameters {
   /// Reads the `params` table. Throws ConfigError that names script and parameter.
   Parameters(const std::string& script, const lua::Value& declared);
 
-  /// The values a script sees as `p`: given ones, checked and converted, and defaults. Durations are
-  /// milliseconds, bytes are bytes. Throws ConfigError that names the parameter and lists the known ones.
+  /// The values a script sees as `p`: given ones, checked and converted, and defaults. Durations
+  /// are milliseconds, bytes are bytes. Throws ConfigError that names the parameter and lists the
+  /// known ones.
   lua::Value::Record resolve(const GivenParameters& given) const;
 
   /// Every parameter as the user would write it, defaults included.

@@ -23,7 +23,8 @@ using Clock = std::chrono::steady_clock;
 constexpr int kMostPasses = 3;
 constexpr std::size_t kShownItems = 20;
 
-/// How many items are remembered to tell those that would not go from those that came new; 8 bytes each.
+/// How many items are remembered to tell those that would not go from those that came new; 8 bytes
+/// each.
 constexpr std::size_t kMostRemembered = 1 << 20;
 
 /// How long items that are under way may take to end once the run is to stop.
@@ -70,12 +71,12 @@ class TaskRun : public lua::Outlet, public lua::FiberOwner, public ItemListener 
         scheduler_(script.state(), connection, commands_, {options.batch_time}),
         find_(script.state().function("find")) {
     scheduler_.define_outlet("emit", *this);
-    script.set_failure_sink([this](const std::string& key, const std::string& error) {
-      on_walk_failure(key, error);
-    });
+    script.set_failure_sink(
+        [this](const std::string& key, const std::string& error) { on_walk_failure(key, error); });
     script.begin(p);
     if (choice == EngineChoice::kServer) {
-      engine_ = std::make_unique<ServerEngine>(script, p, connection, endpoint, options.batch_time, *this);
+      engine_ = std::make_unique<ServerEngine>(script, p, connection, endpoint, options.batch_time,
+                                               *this);
     } else {
       engine_ = std::make_unique<LocalEngine>(script, scheduler_, connection, *this);
     }
@@ -108,7 +109,8 @@ class TaskRun : public lua::Outlet, public lua::FiberOwner, public ItemListener 
     if (is_stopping()) return;
     if (pass_ == 0) {
       ++result_.tally.found;
-    } else if (const auto found = treated_again_.find(fingerprint(item)); found != treated_again_.end()) {
+    } else if (const auto found = treated_again_.find(fingerprint(item));
+               found != treated_again_.end()) {
       remember_remaining(std::move(item), *found->second);
       return;
     }
@@ -136,7 +138,8 @@ class TaskRun : public lua::Outlet, public lua::FiberOwner, public ItemListener 
   // How items and find itself end
 
   void on_result(const Item& item, ItemResult result) override {
-    if (result.kind == ItemResult::Kind::kInterrupted && result_.stopped_in.empty()) result_.stopped_in = result.error;
+    if (result.kind == ItemResult::Kind::kInterrupted && result_.stopped_in.empty())
+      result_.stopped_in = result.error;
     if (pass_ == 0) {
       if (result.kind == ItemResult::Kind::kFailed) failed_.add(fingerprint(item));
       result_.tally.add(item, result);
@@ -190,7 +193,8 @@ class TaskRun : public lua::Outlet, public lua::FiberOwner, public ItemListener 
     --result_.tally.found;
     --result_.tally.done;
     --result_.tally.outcomes[outcome];
-    if (verification.examples.size() < kShownItems) verification.examples.push_back(std::move(item));
+    if (verification.examples.size() < kShownItems)
+      verification.examples.push_back(std::move(item));
   }
 
   // Passes
@@ -313,19 +317,21 @@ std::string_view name_of(EngineChoice engine) {
 EngineChoice choose_engine(const Script& script, EngineChoice wanted) {
   if (!script.atomic()) return wanted;
   if (wanted == EngineChoice::kLocal) {
-    throw base::ConfigError(fmt::format(
-        "{} needs each item to be atomic: run it with --engine server or auto", script.source().name));
+    throw base::ConfigError(
+        fmt::format("{} needs each item to be atomic: run it with --engine server or auto",
+                    script.source().name));
   }
   return EngineChoice::kServer;
 }
 
 namespace {
 
-/// Above maxmemory Redis refuses to queue any command of a transaction, even one that deletes (redis
-/// src/server.c, processCommand), while a script without a `#!lua` line may delete.
+/// Above maxmemory Redis refuses to queue any command of a transaction, even one that deletes
+/// (redis src/server.c, processCommand), while a script without a `#!lua` line may delete.
 EngineChoice suit(redis::Connection& connection) {
   const redis::Info memory = redis::Info::read(connection, "memory");
-  const bool full = memory.number("maxmemory") > 0 && memory.number("used_memory") >= memory.number("maxmemory");
+  const bool full =
+      memory.number("maxmemory") > 0 && memory.number("used_memory") >= memory.number("maxmemory");
   return full ? EngineChoice::kServer : EngineChoice::kLocal;
 }
 
@@ -340,14 +346,16 @@ RunResult run_task(Script& script, const GivenParameters& given, const redis::En
   redis::Connection connection = endpoint.connect();
   if (choice == EngineChoice::kAuto) choice = suit(connection);
   const base::UnixTime now = options.now ? *options.now : read_time(connection);
-  base::log_debug("{} ({}): {} engine, connected to {}, p.now is {}", script.source().name, script.source().path,
-                  name_of(choice), connection.where(), base::format_time(now));
+  base::log_debug("{} ({}): {} engine, connected to {}, p.now is {}", script.source().name,
+                  script.source().path, name_of(choice), connection.where(),
+                  base::format_time(now));
   p["now"] = static_cast<double>(now.time_since_epoch().count());
 
   RunResult result = TaskRun(script, endpoint, options, choice, std::move(p), connection).run();
-  base::log_debug("{}: done in {}: {} commands in {} writes", script.source().name,
-                  base::describe_duration(std::chrono::duration_cast<base::Duration>(Clock::now() - start)),
-                  connection.totals().commands, connection.totals().writes);
+  base::log_debug(
+      "{}: done in {}: {} commands in {} writes", script.source().name,
+      base::describe_duration(std::chrono::duration_cast<base::Duration>(Clock::now() - start)),
+      connection.totals().commands, connection.totals().writes);
   result.script = script.source().name;
   result.engine = choice;
   result.parameters = script.parameters().written(given);

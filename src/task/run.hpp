@@ -29,11 +29,11 @@ struct RunOptions {
 struct Verification {
   bool done = false;
   bool holds = false;
-  int passes = 0;                ///< how often find ran again
-  std::int64_t arrived = 0;      ///< items that were made while the run went on; they were treated too
-  std::int64_t remaining = 0;    ///< items that `each` had treated, and find emits them all the same
-  std::vector<Item> examples;    ///< the first few of those
-  std::string task_says;         ///< why the task's own verify does not hold
+  int passes = 0;            ///< how often find ran again
+  std::int64_t arrived = 0;  ///< items that were made while the run went on; they were treated too
+  std::int64_t remaining = 0;  ///< items that `each` had treated, and find emits them all the same
+  std::vector<Item> examples;  ///< the first few of those
+  std::string task_says;       ///< why the task's own verify does not hold
 };
 
 struct RunResult {
@@ -57,14 +57,15 @@ struct RunResult {
 
 std::string_view name_of(EngineChoice engine);
 
-/// The engine that `wanted` comes to for this task, as far as the task itself says. Throws ConfigError if
-/// it cannot run in that engine.
+/// The engine that `wanted` comes to for this task, as far as the task itself says. Throws
+/// ConfigError if it cannot run in that engine.
 EngineChoice choose_engine(const Script& script, EngineChoice wanted);
 
-/// Runs a task: find and each, then find again, up to three times, until nothing but kept items is left.
+/// Runs a task: find and each, then find again, up to three times, until nothing but kept items is
+/// left.
 ///
-/// Throws ConfigError or RedisError before anything was changed. What goes wrong later is in the result,
-/// beside what was done until then.
+/// Throws ConfigError or RedisError before anything was changed. What goes wrong later is in the
+/// result, beside what was done until then.
 RunResult run_task(Script& script, const GivenParameters& given, const redis::Endpoint& endpoint,
                    const RunOptions& options);
 

@@ -40,7 +40,9 @@ std::string text_argument(const Values& arguments, std::size_t index) {
 }  // namespace
 
 Script::Script(const Catalog& catalog, const std::string& name, const lua::StateLimits& limits)
-    : catalog_(catalog), source_(catalog.script(name)), state_(std::make_unique<lua::State>(limits)) {
+    : catalog_(catalog),
+      source_(catalog.script(name)),
+      state_(std::make_unique<lua::State>(limits)) {
   define_host_functions();
   state_->run_module(embedded_file("src/task/runtime.lua"), "=moonshift");
   const Value opened = open();
@@ -61,8 +63,9 @@ Value Script::open() {
     return state_->call(state_->function("open"), {source_.text, "@" + source_.path});
   } catch (const base::Aborted& aborted) {
     const std::string where = aborted.what();
-    throw base::ConfigError(fmt::format("{}: loading the script takes longer than {}: it is to declare, and work later",
-                                        where.empty() ? source_.path : where, base::format_duration(kOpening)));
+    throw base::ConfigError(
+        fmt::format("{}: loading the script takes longer than {}: it is to declare, and work later",
+                    where.empty() ? source_.path : where, base::format_duration(kOpening)));
   } catch (const lua::ScriptError&) {
     if (!called_redis_) throw;
     return Value::Record{{"kind", std::string("plain")}};

@@ -11,7 +11,8 @@
 
 namespace moonshift::task {
 
-/// A script that was opened in the local engine: its declaration is known; nothing of it has met Redis.
+/// A script that was opened in the local engine: its declaration is known; nothing of it has met
+/// Redis.
 class Script {
  public:
   enum class Kind { kTask, kCheck, kPlain };
@@ -19,8 +20,8 @@ class Script {
   /// Told when a walk of `scan` met a key of the wrong type.
   using FailureSink = std::function<void(const std::string& key, const std::string& error)>;
 
-  /// `catalog` must outlive the script. Throws ConfigError for what is wrong with the script's form,
-  /// ScriptError for what Lua says of it.
+  /// `catalog` must outlive the script. Throws ConfigError for what is wrong with the script's
+  /// form, ScriptError for what Lua says of it.
   Script(const Catalog& catalog, const std::string& name, const lua::StateLimits& limits = {});
 
   const Source& source() const { return source_; }

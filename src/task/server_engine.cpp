@@ -18,7 +18,8 @@ using lua::Value;
 using redis::Reply;
 using Clock = std::chrono::steady_clock;
 
-/// A batch's arguments are one request: they must fit Redis's query buffer and our memory with ease.
+/// A batch's arguments are one request: they must fit Redis's query buffer and our memory with
+/// ease.
 constexpr std::size_t kMostBytes = 1 << 20;
 
 /// What epilogue.lua's take_value() reads: a letter for the type, then the text.
@@ -56,22 +57,25 @@ base::Duration measure_round_trip(redis::Connection& connection) {
 
 ItemResult result_of(const Reply& entry, const Bundle& bundle) {
   ItemResult result;
-  if (entry.elements.size() < 2) throw lua::ScriptError("the server engine got an answer of another form");
+  if (entry.elements.size() < 2)
+    throw lua::ScriptError("the server engine got an answer of another form");
   if (entry.elements[0].integer == 0) {
     result.kind = ItemResult::Kind::kFailed;
     result.error = bundle.map_error(entry.elements[1].text);
     return result;
   }
-  const auto value = [](const Reply& reply) { return reply.is_nil() ? Value() : Value(reply.text); };
+  const auto value = [](const Reply& reply) {
+    return reply.is_nil() ? Value() : Value(reply.text);
+  };
   return task::result_of(value(entry.elements[1]),
                          entry.elements.size() > 2 ? value(entry.elements[2]) : Value());
 }
 
 }  // namespace
 
-ServerEngine::ServerEngine(const Script& script, const Value::Record& p, redis::Connection& connection,
-                           const redis::Endpoint& endpoint, base::Duration batch_time,
-                           ItemListener& listener)
+ServerEngine::ServerEngine(const Script& script, const Value::Record& p,
+                           redis::Connection& connection, const redis::Endpoint& endpoint,
+                           base::Duration batch_time, ItemListener& listener)
     : connection_(connection),
       endpoint_(endpoint),
       listener_(listener),
@@ -139,7 +143,8 @@ void ServerEngine::submit() {
 void ServerEngine::on_reply(Reply reply) {
   if (reply.type == Reply::Type::kString) return;  // SCRIPT LOAD, see below
   if (reply.is_error() && reply.text.starts_with("NOSCRIPT") && !std::exchange(reloaded_, true)) {
-    // Somebody flushed the script cache, or the server was restarted: load it again, and the batch too.
+    // Somebody flushed the script cache, or the server was restarted: load it again, and the batch
+    // too.
     base::log_info("{}: the script was gone from its cache; loading it again", connection_.where());
     connection_.submit(std::vector<std::string_view>{"SCRIPT", "LOAD", bundle_.text()}, *this);
     submit();
@@ -177,8 +182,8 @@ void ServerEngine::fail(const std::string& error) {
 }
 
 void ServerEngine::press() {
-  // While a script runs, Redis answers others only after its busy-reply-threshold (5 s), and then only
-  // SCRIPT KILL and the like: https://redis.io/docs/latest/commands/script-kill
+  // While a script runs, Redis answers others only after its busy-reply-threshold (5 s), and then
+  // only SCRIPT KILL and the like: https://redis.io/docs/latest/commands/script-kill
   redis::ConnectionOptions options = endpoint_.options();
   options.deadline = base::kNever;
   options.command_timeout = std::chrono::seconds(1);
@@ -187,7 +192,8 @@ void ServerEngine::press() {
     const Reply reply = redis::Connection(endpoint_.url(), options).call({"SCRIPT", "KILL"});
     if (reply.text.starts_with("UNKILLABLE") && !std::exchange(told_unkillable_, true)) {
       base::log_warning(
-          "{}: the script has written and cannot be ended by SCRIPT KILL; Redis stays blocked until it "
+          "{}: the script has written and cannot be ended by SCRIPT KILL; Redis stays blocked "
+          "until it "
           "ends by itself (SHUTDOWN NOSAVE would lose data)",
           connection_.where());
     }

@@ -11,8 +11,8 @@
 
 namespace moonshift::task {
 
-/// Items are treated inside Redis: one EVALSHA a batch, one batch at a time, so large that it occupies
-/// Redis for about `batch_time`.
+/// Items are treated inside Redis: one EVALSHA a batch, one batch at a time, so large that it
+/// occupies Redis for about `batch_time`.
 class ServerEngine : public Engine, public redis::ReplyHandler {
  public:
   /// Loads the bundle. All but `p` must outlive the engine. Throws RedisError, ScriptError.

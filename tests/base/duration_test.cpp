@@ -13,8 +13,9 @@ TEST_CASE("a duration is a number and a unit, or several") {
     std::string text;
     Duration duration;
   };
-  for (const Case& c : {Case{"7d", 168h}, Case{"2ms", 2ms}, Case{"500us", 500us}, Case{"1h30m", 90min},
-                        Case{"1.5h", 90min}, Case{"1w", 168h}, Case{"0s", 0s}}) {
+  for (const Case& c :
+       {Case{"7d", 168h}, Case{"2ms", 2ms}, Case{"500us", 500us}, Case{"1h30m", 90min},
+        Case{"1.5h", 90min}, Case{"1w", 168h}, Case{"0s", 0s}}) {
     CAPTURE(c.text);
     CHECK(parse_duration(c.text) == c.duration);
     CHECK(parse_duration(format_duration(c.duration)) == c.duration);
@@ -22,7 +23,8 @@ TEST_CASE("a duration is a number and a unit, or several") {
 }
 
 TEST_CASE("what is no duration is refused") {
-  for (const std::string text : {"", "7", "d", "7 d", "-1s", "7d ", "1x", "1.2.3s", "99999999w", "1e3s", "nans", "infs"}) {
+  for (const std::string text :
+       {"", "7", "d", "7 d", "-1s", "7d ", "1x", "1.2.3s", "99999999w", "1e3s", "nans", "infs"}) {
     CAPTURE(text);
     CHECK_THROWS_AS(parse_duration(text), moonshift::base::ConfigError);
   }

@@ -15,7 +15,9 @@ TEST_CASE("control characters and broken UTF-8 are shown as escapes") {
 TEST_CASE("UTF-8 is told from other bytes") {
   CHECK(is_utf8("plain"));
   CHECK(is_utf8("\xE2\x82\xAC\xF0\x9F\x8C\x99"));
-  for (const std::string bytes : {"\xFF", "\xC0\xAF", "\xED\xA0\x80", "\xF4\x90\x80\x80", "\xE2\x82"}) CHECK_FALSE(is_utf8(bytes));
+  for (const std::string bytes :
+       {"\xFF", "\xC0\xAF", "\xED\xA0\x80", "\xF4\x90\x80\x80", "\xE2\x82"})
+    CHECK_FALSE(is_utf8(bytes));
 }
 
 TEST_CASE("an escaped glob matches its own text and nothing else") {

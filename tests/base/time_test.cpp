@@ -12,8 +12,9 @@ TEST_CASE("a time is ISO 8601 in UTC or milliseconds, and comes back the same") 
 }
 
 TEST_CASE("a time without its zone, or that is none, is refused") {
-  for (const std::string text : {"", "2026-11-01", "2026-11-01T02:30:00", "2026-13-01T00:00:00Z", "-5", "tomorrow",
-                           "2026-11-01T02:30:00.Z ", "2026-11-01T02:30:00+01:00"}) {
+  for (const std::string text :
+       {"", "2026-11-01", "2026-11-01T02:30:00", "2026-13-01T00:00:00Z", "-5", "tomorrow",
+        "2026-11-01T02:30:00.Z ", "2026-11-01T02:30:00+01:00"}) {
     CAPTURE(text);
     CHECK_THROWS_AS(parse_time(text), moonshift::base::ConfigError);
   }

@@ -10,7 +10,8 @@ using health::Level;
 
 namespace {
 
-std::vector<Finding> run(const std::string& name, const test::Server& server, const task::GivenParameters& given = {}) {
+std::vector<Finding> run(const std::string& name, const test::Server& server,
+                         const task::GivenParameters& given = {}) {
   const task::Catalog catalog;
   task::Script script(catalog, name);
   return health::run_check(script, given, server.endpoint(), base::kNever);
@@ -54,7 +55,9 @@ TEST_CASE("persistence: a failed RDB save is critical") {
   REQUIRE(::system(("mkdir " + directory + "/dump.rdb").c_str()) == 0);
   REQUIRE(server.call({"SAVE"}).is_error());
   server.call({"BGSAVE"});
-  CHECK(test::eventually([&] { return find(run("checks/persistence", server), "last RDB save").level == Level::kCritical; }));
+  CHECK(test::eventually([&] {
+    return find(run("checks/persistence", server), "last RDB save").level == Level::kCritical;
+  }));
 }
 
 TEST_CASE("persistence: old unsaved changes warn, no changes do not") {
@@ -63,7 +66,8 @@ TEST_CASE("persistence: old unsaved changes warn, no changes do not") {
   CHECK(find(run("checks/persistence", server, impatient), "last RDB save").level == Level::kOk);
   server.call({"SET", "k", "v"});
   CHECK(test::eventually([&] {
-    return find(run("checks/persistence", server, impatient), "last RDB save").level == Level::kWarning;
+    return find(run("checks/persistence", server, impatient), "last RDB save").level ==
+           Level::kWarning;
   }));
   CHECK(find(run("checks/persistence", server), "last RDB save").level == Level::kOk);
 }
@@ -72,8 +76,10 @@ TEST_CASE("memory: above 80 % of maxmemory warns, above 95 % is critical") {
   test::Server server;
   server.call({"SET", "k", std::string(4 << 20, 'x')});
   const auto set_share = [&](double share) {
-    const auto used = static_cast<double>(redis::Reply(server.call({"MEMORY", "STATS"})).elements.at(3).integer);
-    server.call({"CONFIG", "SET", "maxmemory", std::to_string(static_cast<std::int64_t>(used / share))});
+    const auto used =
+        static_cast<double>(redis::Reply(server.call({"MEMORY", "STATS"})).elements.at(3).integer);
+    server.call(
+        {"CONFIG", "SET", "maxmemory", std::to_string(static_cast<std::int64_t>(used / share))});
   };
   set_share(0.5);
   CHECK(find(run("checks/memory", server), "memory used").level == Level::kOk);
@@ -107,14 +113,16 @@ TEST_CASE("a check may not write, and the error names the command") {
     run_text("redis.call('SET', 'k', 'v') return {}", server);
     FAIL("it wrote");
   } catch (const lua::ScriptError& error) {
-    CHECK(std::string(error.what()).find("a check may only read, and SET writes") != std::string::npos);
+    CHECK(std::string(error.what()).find("a check may only read, and SET writes") !=
+          std::string::npos);
   }
   CHECK(server.integer({"DBSIZE"}) == 0);
 }
 
 TEST_CASE("a check must return findings") {
   test::Server server;
-  for (const std::string body : {"return 7", "", "return { { level = 'bad', what = 'x' } }", "return { { level = 'ok' } }"}) {
+  for (const std::string body : {"return 7", "", "return { { level = 'bad', what = 'x' } }",
+                                 "return { { level = 'ok' } }"}) {
     CAPTURE(body);
     CHECK_THROWS_AS(run_text(body, server), lua::ScriptError);
   }

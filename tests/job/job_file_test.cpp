@@ -11,7 +11,9 @@ using namespace moonshift;
 namespace {
 
 struct JobFile {
-  explicit JobFile(const std::string& text) : path(directory.path() / "try.toml") { std::ofstream(path) << text; }
+  explicit JobFile(const std::string& text) : path(directory.path() / "try.toml") {
+    std::ofstream(path) << text;
+  }
 
   job::Job read() const { return job::read_job(path); }
 
@@ -48,7 +50,8 @@ engine = "server"
 params = { keep = 3, older_than = "1d" }
 [verify]
 checks = ["memory", { check = "clients", params = { warn = 0.5 } }]
-)").read();
+)")
+                           .read();
   CHECK(job.name == "try");
   CHECK(job.schedule == "30 2 * * *");
   CHECK(job.timeout == std::chrono::hours(2));
@@ -68,21 +71,35 @@ TEST_CASE("what is wrong in a job file is told at its line and column") {
     std::string refusal;
   };
   for (const Case& c : {
-           Case{"descripton = 'x'\n[[step]]\nscript = 'bullmq/clean'", ":1:1: unknown key 'descripton' in a job (did you mean description?)"},
-           Case{"[[step]]\nscript = 'bullmq/clean'\nparms = {}", ":3:1: unknown key 'parms' in [[step]] (did you mean params?)"},
-           Case{"timeout = 7\n[[step]]\nscript = 'bullmq/clean'", ":1:11: timeout must be text in quotes"},
-           Case{"timeout = '7'\n[[step]]\nscript = 'bullmq/clean'", ":1:11: timeout: '7' is not a duration"},
-           Case{"cron = 'at night'\n[[step]]\nscript = 'bullmq/clean'", ":1:8: 'at night' is no cron expression"},
-           Case{"cron = '1 2 3 4 5'\ncalendar = 'daily'\n[[step]]\nscript = 'bullmq/clean'", ":2:12: give cron or calendar, not both"},
+           Case{"descripton = 'x'\n[[step]]\nscript = 'bullmq/clean'",
+                ":1:1: unknown key 'descripton' in a job (did you mean description?)"},
+           Case{"[[step]]\nscript = 'bullmq/clean'\nparms = {}",
+                ":3:1: unknown key 'parms' in [[step]] (did you mean params?)"},
+           Case{"timeout = 7\n[[step]]\nscript = 'bullmq/clean'",
+                ":1:11: timeout must be text in quotes"},
+           Case{"timeout = '7'\n[[step]]\nscript = 'bullmq/clean'",
+                ":1:11: timeout: '7' is not a duration"},
+           Case{"cron = 'at night'\n[[step]]\nscript = 'bullmq/clean'",
+                ":1:8: 'at night' is no cron expression"},
+           Case{"cron = '1 2 3 4 5'\ncalendar = 'daily'\n[[step]]\nscript = 'bullmq/clean'",
+                ":2:12: give cron or calendar, not both"},
            Case{"[[step]]\n", ":1:1: [[step]] needs 'script'"},
-           Case{"[[step]]\nscript = 'bullmq/claen'", ":2:10: there is no script 'bullmq/claen' (did you mean bullmq/clean?)"},
-           Case{"[[step]]\nscript = 'bullmq/clean'\nparams = { older = '7d' }", ":3:10: bullmq/clean: there is no parameter 'older'"},
-           Case{"[[step]]\nscript = 'bullmq/clean'\nparams = { older_than = 7 }", ":3:10: bullmq/clean: parameter 'older_than' (duration)"},
-           Case{"[[step]]\nscript = 'checks/memory'", ":2:10: scripts/checks/memory.lua is no task but a check"},
-           Case{"[verify]\nchecks = ['bullmq/clean']", ":2:11: scripts/bullmq/clean.lua is no check but a task"},
-           Case{"[[step]]\nscript = 'bullmq/clean'\nengine = 'remote'", ":3:10: engine must be auto, local or server"},
-           Case{"max_failures = 0\n[[step]]\nscript = 'bullmq/clean'", ":1:16: max_failures must be a whole number above 0"},
-           Case{"[budget]\nbatch_time = '0s'\n[[step]]\nscript = 'bullmq/clean'", ":2:14: batch_time must be above 0"},
+           Case{"[[step]]\nscript = 'bullmq/claen'",
+                ":2:10: there is no script 'bullmq/claen' (did you mean bullmq/clean?)"},
+           Case{"[[step]]\nscript = 'bullmq/clean'\nparams = { older = '7d' }",
+                ":3:10: bullmq/clean: there is no parameter 'older'"},
+           Case{"[[step]]\nscript = 'bullmq/clean'\nparams = { older_than = 7 }",
+                ":3:10: bullmq/clean: parameter 'older_than' (duration)"},
+           Case{"[[step]]\nscript = 'checks/memory'",
+                ":2:10: scripts/checks/memory.lua is no task but a check"},
+           Case{"[verify]\nchecks = ['bullmq/clean']",
+                ":2:11: scripts/bullmq/clean.lua is no check but a task"},
+           Case{"[[step]]\nscript = 'bullmq/clean'\nengine = 'remote'",
+                ":3:10: engine must be auto, local or server"},
+           Case{"max_failures = 0\n[[step]]\nscript = 'bullmq/clean'",
+                ":1:16: max_failures must be a whole number above 0"},
+           Case{"[budget]\nbatch_time = '0s'\n[[step]]\nscript = 'bullmq/clean'",
+                ":2:14: batch_time must be above 0"},
            Case{"step = 3", ":1:8: steps are written [[step]]"},
            Case{"description = 'nothing to do'", ":1:1: the job has neither"},
            Case{"description = 'open", ":1:20: "},
@@ -104,7 +121,8 @@ TEST_CASE("a job is found by name, an unknown one is refused with those there ar
 
 TEST_CASE("a URL takes its parts from the environment, and says which part is missing") {
   ::setenv("MOONSHIFT_TEST_HOST", "redis.example", 1);
-  CHECK(job::expand_environment("redis://${MOONSHIFT_TEST_HOST}:1/${MOONSHIFT_TEST_HOST}") == "redis://redis.example:1/redis.example");
+  CHECK(job::expand_environment("redis://${MOONSHIFT_TEST_HOST}:1/${MOONSHIFT_TEST_HOST}") ==
+        "redis://redis.example:1/redis.example");
   ::unsetenv("MOONSHIFT_TEST_HOST");
   CHECK_THROWS_AS(job::expand_environment("${MOONSHIFT_TEST_HOST}"), base::ConfigError);
 }

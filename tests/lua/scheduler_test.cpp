@@ -21,7 +21,8 @@ struct World : lua::FiberOwner {
     state.run_module("local host = ...\n" + module, "=test");
   }
 
-  void start(const std::string& function, std::vector<std::string> arguments = {}, Access access = Access::kWrite) {
+  void start(const std::string& function, std::vector<std::string> arguments = {},
+             Access access = Access::kWrite) {
     scheduler.start(state.function(function), access, std::move(arguments), *this);
   }
 
@@ -52,7 +53,9 @@ struct World : lua::FiberOwner {
 }  // namespace
 
 TEST_CASE("commands of many fibers share their writes, and each gets its own replies") {
-  World world("return { run = function(n) for i = 1, 3 do assert(host.send('ECHO', n .. ':' .. i) == n .. ':' .. i) end return n end }");
+  World world(
+      "return { run = function(n) for i = 1, 3 do assert(host.send('ECHO', n .. ':' .. i) == n .. "
+      "':' .. i) end return n end }");
   const auto before = world.connection.totals().writes;
   for (int i = 0; i < 500; ++i) world.start("run", {std::to_string(i)});
   world.run();
@@ -74,7 +77,9 @@ TEST_CASE("a call is suspended through pcall and iterators") {
   CHECK(world.run_one("run").first.text() == "through pcall");
 }
 
-TEST_CASE("in a callback of sort and gsub, and in a coroutine of its own, a call waits for its own reply") {
+TEST_CASE(
+    "in a callback of sort and gsub, and in a coroutine of its own, a call waits for its own "
+    "reply") {
   World world(R"(return { other = function() return host.send('ECHO', 'other') end, run = function()
     local t = { 3, 1, 2 }
     table.sort(t, function(a, b) return tonumber(host.send('ECHO', a)) < tonumber(host.send('ECHO', b)) end)
@@ -107,7 +112,9 @@ TEST_CASE("replies become values as EVAL makes them") {
 }
 
 TEST_CASE("a fiber that fails is told with its line and traceback; the others go on") {
-  World world("return { good = function() return host.send('ECHO', 'good') end,\nbad = function() host.send('PING')\nerror('oh') end }");
+  World world(
+      "return { good = function() return host.send('ECHO', 'good') end,\nbad = function() "
+      "host.send('PING')\nerror('oh') end }");
   world.start("good");
   world.start("bad");
   world.run();
@@ -121,15 +128,21 @@ TEST_CASE("a fiber that fails is told with its line and traceback; the others go
 TEST_CASE("who may only read may not write, by whatever name") {
   World world("return { run = function() local _, text = host.send('dEL', 'k') return text end }");
   CHECK(world.run_one("run", Access::kFind).first.text() == "find may only read, and dEL writes");
-  CHECK(world.run_one("run", Access::kCheck).first.text() == "a check may only read, and dEL writes");
+  CHECK(world.run_one("run", Access::kCheck).first.text() ==
+        "a check may only read, and dEL writes");
   CHECK(world.run_one("run").first.is_nil());
 }
 
 TEST_CASE("what would disturb the shared connection is refused") {
   World world("return { run = function(...) local _, text = host.send(...) return text end }");
-  for (const std::vector<std::string>& command :
-       {std::vector<std::string>{"SELECT", "1"}, {"multi"}, {"BLPOP", "k", "0"}, {"BLMPOP", "0", "1", "k", "LEFT"},
-        {"XREAD", "BLOCK", "0", "STREAMS", "s", "$"}, {"SUBSCRIBE", "c"}, {"WATCH", "k"}, {"EVAL", "return 1", "0"}}) {
+  for (const std::vector<std::string>& command : {std::vector<std::string>{"SELECT", "1"},
+                                                  {"multi"},
+                                                  {"BLPOP", "k", "0"},
+                                                  {"BLMPOP", "0", "1", "k", "LEFT"},
+                                                  {"XREAD", "BLOCK", "0", "STREAMS", "s", "$"},
+                                                  {"SUBSCRIBE", "c"},
+                                                  {"WATCH", "k"},
+                                                  {"EVAL", "return 1", "0"}}) {
     CAPTURE(command[0]);
     world.start("run", command);
     world.run();
@@ -167,7 +180,8 @@ TEST_CASE("several commands in one go come back as one list") {
   CHECK(world.run_one("run").first.text() == "OK2WRONGTYPE");
 }
 
-TEST_CASE("a lost connection comes out of the scheduler as a Redis error, whatever the script catches") {
+TEST_CASE(
+    "a lost connection comes out of the scheduler as a Redis error, whatever the script catches") {
   World world("return { run = function() while true do pcall(host.send, 'PING') end end }");
   const std::string id = std::to_string(world.connection.call({"CLIENT", "ID"}).integer);
   world.start("run");

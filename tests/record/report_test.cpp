@@ -17,10 +17,12 @@ record::Report example() {
   step.run.script = "bullmq/clean";
   step.run.tally.found = 1234567;
   step.run.tally.outcomes = {{"removed", 1234566}, {"kept", 1}};
-  step.run.tally.add_failure({"a\0\xff"s}, "scripts/x.lua:12: oh\nno", "stack traceback:\n\tscripts/x.lua:12");
+  step.run.tally.add_failure({"a\0\xff"s}, "scripts/x.lua:12: oh\nno",
+                             "stack traceback:\n\tscripts/x.lua:12");
   step.run.verification.done = true;
   report.steps.push_back(step);
-  report.findings.push_back({health::Level::kCritical, "checks/memory", "memory used", "97 %", "95 %", "do something"});
+  report.findings.push_back(
+      {health::Level::kCritical, "checks/memory", "memory used", "97 %", "95 %", "do something"});
   report.exit_code = base::ExitCode::kFailed;
   return report;
 }
@@ -35,7 +37,8 @@ TEST_CASE("JSON is one line, and bytes that are no UTF-8 are base64") {
   CHECK(json.find(R"("verdict":"critical","exit_code":1)") != std::string::npos);
 }
 
-TEST_CASE("the text has the tally, the failure on lines of its own, and the finding with its hint") {
+TEST_CASE(
+    "the text has the tally, the failure on lines of its own, and the finding with its hint") {
   const std::string text = record::to_text(example());
   CHECK(text.find("found 1,234,567: 1 kept, 1,234,566 removed, 1 failed") != std::string::npos);
   CHECK(text.find("  failed: a\\x00\\xff\n    scripts/x.lua:12: oh\\nno\n") != std::string::npos);

@@ -8,7 +8,9 @@ TEST_CASE("commands that only look are told from those that may write") {
   test::Server server;
   redis::Connection connection = server.endpoint().connect();
   const auto table = redis::CommandTable::read(connection);
-  const auto reads = [&](std::vector<std::string_view> command) { return table.only_reads(command); };
+  const auto reads = [&](std::vector<std::string_view> command) {
+    return table.only_reads(command);
+  };
   CHECK(reads({"GET", "k"}));
   CHECK(reads({"hGetAll", "k"}));
   CHECK(reads({"INFO", "memory"}));

@@ -136,15 +136,16 @@ TEST_CASE("error replies are told apart") {
     RedisError::Kind kind;
   };
   using Kind = RedisError::Kind;
-  for (const Case& c : {Case{"LOADING Redis is loading the dataset in memory", Kind::kLoading},
-                        Case{"READONLY You can't write against a read only replica.", Kind::kReadOnly},
-                        Case{"OOM command not allowed when used memory > 'maxmemory'.", Kind::kOutOfMemory},
-                        Case{"MISCONF Redis is configured to save RDB snapshots", Kind::kPersistence},
-                        Case{"BUSY Redis is busy running a script.", Kind::kBusy},
-                        Case{"BUSYGROUP Consumer Group name already exists", Kind::kServer},
-                        Case{"NOAUTH Authentication required.", Kind::kAuthRequired},
-                        Case{"WRONGPASS invalid username-password pair", Kind::kAuthRejected},
-                        Case{"WRONGTYPE Operation against a key", Kind::kServer}}) {
+  for (const Case& c :
+       {Case{"LOADING Redis is loading the dataset in memory", Kind::kLoading},
+        Case{"READONLY You can't write against a read only replica.", Kind::kReadOnly},
+        Case{"OOM command not allowed when used memory > 'maxmemory'.", Kind::kOutOfMemory},
+        Case{"MISCONF Redis is configured to save RDB snapshots", Kind::kPersistence},
+        Case{"BUSY Redis is busy running a script.", Kind::kBusy},
+        Case{"BUSYGROUP Consumer Group name already exists", Kind::kServer},
+        Case{"NOAUTH Authentication required.", Kind::kAuthRequired},
+        Case{"WRONGPASS invalid username-password pair", Kind::kAuthRejected},
+        Case{"WRONGTYPE Operation against a key", Kind::kServer}}) {
     CAPTURE(c.text);
     CHECK(redis::kind_of(c.text) == c.kind);
   }
@@ -161,10 +162,13 @@ TEST_CASE("INFO is read by field") {
 
 TEST_CASE("our globs match as Redis's do") {
   Server server;
-  const std::vector<std::string> names{"abc", "abd", "a*c", "a[c", "ab", "", "xabc", "a\\c", "a-c", "A]C", "a^c"};
+  const std::vector<std::string> names{"abc",  "abd",  "a*c", "a[c", "ab", "",
+                                       "xabc", "a\\c", "a-c", "A]C", "a^c"};
   for (const std::string& name : names) server.call({"SET", name, "1"});
-  for (const std::string pattern : {"*", "a*", "?b?", "a[bx]c", "a[^b]c", "a\\*c", "a[a-c]*", "a[", "a[b", "*c", "a**c",
-                                    "a[c-a]c", "\\", "a\\", "[^", "a[\\]]c", "a[]c", "a[^]c", "??", "", "a[b-]c", "a[a-"}) {
+  for (const std::string pattern :
+       {"*",    "a*",    "?b?",  "a[bx]c",  "a[^b]c", "a\\*c", "a[a-c]*", "a[",
+        "a[b",  "*c",    "a**c", "a[c-a]c", "\\",     "a\\",   "[^",      "a[\\]]c",
+        "a[]c", "a[^]c", "??",   "",        "a[b-]c", "a[a-"}) {
     std::vector<std::string> ours, theirs;
     for (const std::string& name : names) {
       if (base::glob_match(pattern, name)) ours.push_back(name);

@@ -45,7 +45,8 @@ TEST_CASE("a scratch server goes with its directory when its owner is killed") {
   const pid_t owner = ::fork();
   if (owner == 0) {
     const redis::ScratchServer server(redis::parse_url("scratch:"), base::kNever);
-    [[maybe_unused]] const auto written = ::write(ends[1], server.url().path.c_str(), server.url().path.size() + 1);
+    [[maybe_unused]] const auto written =
+        ::write(ends[1], server.url().path.c_str(), server.url().path.size() + 1);
     ::pause();
   }
   char path[256]{};
@@ -64,7 +65,8 @@ TEST_CASE("a scratch server goes with its directory when its owner is killed") {
 }
 
 TEST_CASE("a snapshot is served, and stays as it is whatever is written") {
-  const fs::path directory = fs::temp_directory_path() / ("moonshift-snapshot-" + std::to_string(::getpid()));
+  const fs::path directory =
+      fs::temp_directory_path() / ("moonshift-snapshot-" + std::to_string(::getpid()));
   fs::create_directory(directory);
   const std::string snapshot = directory / "dump.rdb";
   {
@@ -76,7 +78,8 @@ TEST_CASE("a snapshot is served, and stays as it is whatever is written") {
   const auto size = fs::file_size(snapshot);
   const auto time = fs::last_write_time(snapshot);
   for (const std::string options : {"", "?appendonly=yes"}) {
-    const redis::ScratchServer server(redis::parse_url("scratch:" + snapshot + options), base::kNever);
+    const redis::ScratchServer server(redis::parse_url("scratch:" + snapshot + options),
+                                      base::kNever);
     redis::Connection connection(server.url(), {});
     CHECK(connection.call({"GET", "from"}).text == "snapshot");
     connection.call({"SET", "more", std::string(100'000, 'x')});
@@ -88,9 +91,11 @@ TEST_CASE("a snapshot is served, and stays as it is whatever is written") {
 }
 
 TEST_CASE("what keeps a scratch server from starting is told") {
-  CHECK_THROWS_AS(redis::ScratchServer(redis::parse_url("scratch:/no/such/dump.rdb"), base::kNever), base::ConfigError);
-  CHECK_THROWS_AS(redis::ScratchServer(redis::parse_url("scratch:?no-such-directive=1"), base::kNever),
-                  redis::RedisError);
+  CHECK_THROWS_AS(redis::ScratchServer(redis::parse_url("scratch:/no/such/dump.rdb"), base::kNever),
+                  base::ConfigError);
+  CHECK_THROWS_AS(
+      redis::ScratchServer(redis::parse_url("scratch:?no-such-directive=1"), base::kNever),
+      redis::RedisError);
   const std::string path = std::getenv("PATH");
   ::setenv("PATH", "/nonexistent", 1);
   try {

@@ -29,7 +29,8 @@ TEST_CASE("a password may hold colons and at-signs") {
 
 TEST_CASE("a URL for people shows no password") {
   CHECK(parse_url("redis://worker:secret@host:1/2").to_string() == "redis://worker:***@host:1/2");
-  CHECK(parse_url("unix://:secret@/run/redis.sock?db=2").to_string() == "unix://:***@/run/redis.sock?db=2");
+  CHECK(parse_url("unix://:secret@/run/redis.sock?db=2").to_string() ==
+        "unix://:***@/run/redis.sock?db=2");
   CHECK(parse_url("scratch:?requirepass=secret").to_string() == "scratch:?requirepass=***");
 }
 
@@ -48,9 +49,11 @@ TEST_CASE("the other kinds") {
 }
 
 TEST_CASE("a bad URL is refused, and its password is not repeated") {
-  for (const std::string text : {"", "localhost", "http://host", "redis://", "redis://host:0", "redis://host:x",
-                           "redis://host/x", "redis://host/-1", "redis://a,b", "redis://:secret@", "redis://host?x=1",
-                           "redis://:secret%zz@host", "redis://secret@host", "unix://relative", "redis+sentinel://a"}) {
+  for (const std::string text :
+       {"", "localhost", "http://host", "redis://", "redis://host:0", "redis://host:x",
+        "redis://host/x", "redis://host/-1", "redis://a,b", "redis://:secret@", "redis://host?x=1",
+        "redis://:secret%zz@host", "redis://secret@host", "unix://relative",
+        "redis+sentinel://a"}) {
     CAPTURE(text);
     CHECK_THROWS_AS(parse_url(text), ConfigError);
     try {

@@ -21,8 +21,9 @@ struct Queue {
 
   void add(const std::string& id, std::int64_t finished, const std::string& state = "completed",
            const std::vector<std::string>& more = {}) const {
-    std::vector<std::string> command{"HSET", base + id, "name", "send", "data", "{}", "timestamp", "1", "finishedOn",
-                                     std::to_string(finished)};
+    std::vector<std::string> command{
+        "HSET", base + id,   "name", "send",       "data",
+        "{}",   "timestamp", "1",    "finishedOn", std::to_string(finished)};
     command.insert(command.end(), more.begin(), more.end());
     server.call(command);
     server.call({"ZADD", base + state, std::to_string(finished), id});
@@ -105,7 +106,8 @@ TEST_CASE("a job whose id looks like a sub-key of another one is no sub-key") {
   }
 }
 
-TEST_CASE("an index entry without a hash goes; a hash that finished later than its entry says stays") {
+TEST_CASE(
+    "an index entry without a hash goes; a hash that finished later than its entry says stays") {
   for (const auto engine : kBoth) {
     test::Server server;
     const Queue queue(server);
@@ -152,10 +154,12 @@ TEST_CASE("a failed child that its parent waits for stays, with the parent") {
   }
 }
 
-TEST_CASE("queues are chosen by prefix and name, and both are taken literally where they should be") {
+TEST_CASE(
+    "queues are chosen by prefix and name, and both are taken literally where they should be") {
   for (const auto engine : kBoth) {
     test::Server server;
-    const Queue mail(server), braces(server, "{a*b}:mail:"), sms(server, "bull:sms:"), colon(server, "bull:a:b:");
+    const Queue mail(server), braces(server, "{a*b}:mail:"), sms(server, "bull:sms:"),
+        colon(server, "bull:a:b:");
     for (const Queue& queue : {mail, braces, sms, colon}) queue.add("1", 1);
     clean(server, engine, {{"prefix", std::string("{a*b}")}});
     CHECK_FALSE(braces.has("1"));
@@ -181,7 +185,8 @@ TEST_CASE("what only looks like a queue is left alone") {
   }
 }
 
-TEST_CASE("an index of another type is one failure that names it, and the other queues are cleaned") {
+TEST_CASE(
+    "an index of another type is one failure that names it, and the other queues are cleaned") {
   for (const auto engine : kBoth) {
     test::Server server;
     const Queue broken(server, "bull:broken:"), mail(server);
@@ -211,7 +216,9 @@ TEST_CASE("a job whose hash has another type fails with its key named; the other
   }
 }
 
-TEST_CASE("a clean that is killed anywhere leaves every job whole or gone, and run again ends like one that was not") {
+TEST_CASE(
+    "a clean that is killed anywhere leaves every job whole or gone, and run again ends like one "
+    "that was not") {
   for (const auto engine : kBoth) {
     test::Server server("zset-max-listpack-entries=0");  // one encoding, whatever its size was
     const Queue queue(server);
@@ -219,16 +226,18 @@ TEST_CASE("a clean that is killed anywhere leaves every job whole or gone, and r
     server.call({"SET", "bull:mail:de:other", "young"});
     const std::string after = server.dataset();
     constexpr int kOld = 5'000;
-    server.call({"EVAL",
-                 "for i = 1, ARGV[1] do local job = 'bull:mail:' .. i "
-                 "redis.call('HSET', job, 'name', 'x', 'timestamp', 1, 'finishedOn', i, 'deid', i) "
-                 "redis.call('RPUSH', job .. ':logs', 'line') redis.call('SET', 'bull:mail:de:' .. i, i) "
-                 "redis.call('ZADD', 'bull:mail:completed', i, i) end",
-                 "0", std::to_string(kOld)});
+    server.call(
+        {"EVAL",
+         "for i = 1, ARGV[1] do local job = 'bull:mail:' .. i "
+         "redis.call('HSET', job, 'name', 'x', 'timestamp', 1, 'finishedOn', i, 'deid', i) "
+         "redis.call('RPUSH', job .. ':logs', 'line') redis.call('SET', 'bull:mail:de:' .. i, i) "
+         "redis.call('ZADD', 'bull:mail:completed', i, i) end",
+         "0", std::to_string(kOld)});
     const auto left = [&] { return server.integer({"ZCARD", "bull:mail:completed"}) - 1; };
     for (const int limit : {4'999, 4'000, 2'500, 1'000, 200}) {
       CHECK(test::run_and_kill([&] { clean(server, engine); }, [&] { return left() <= limit; }));
-      // Three keys a job (hash, logs, dedup), besides the index, meta, the young job and its dedup key.
+      // Three keys a job (hash, logs, dedup), besides the index, meta, the young job and its dedup
+      // key.
       CHECK(server.integer({"DBSIZE"}) == 3 * left() + 4);
     }
     CHECK(clean(server, engine).verification.holds);

@@ -40,8 +40,10 @@ TEST_CASE("with only=all the live ones go too, and with several patterns each ke
     test::Server server;
     server.call({"SET", "rl:live", "3", "EX", "1000"});
     server.call({"SET", "rlflx:leaked", "3"});
-    const auto result = purge(server, engine, {{"only", std::string("all")},
-                                               {"pattern", lua::Value::List{std::string("rl*"), std::string("rl:*")}}});
+    const auto result =
+        purge(server, engine,
+              {{"only", std::string("all")},
+               {"pattern", lua::Value::List{std::string("rl*"), std::string("rl:*")}}});
     CHECK(result.tally.outcomes == std::map<std::string, std::int64_t>{{"removed", 2}});
     CHECK(server.integer({"DBSIZE"}) == 0);
   }
@@ -76,9 +78,11 @@ TEST_CASE("a purge that is killed anywhere and run again ends like one that was 
     server.call({"SET", "rl:live", "3", "EX", "1000"});
     server.call({"SET", "other", "1"});
     const std::string after = server.dataset();
-    server.call({"EVAL", "for i = 1, ARGV[1] do redis.call('SET', 'rl:' .. i, 1) end", "0", std::to_string(kLeaked)});
+    server.call({"EVAL", "for i = 1, ARGV[1] do redis.call('SET', 'rl:' .. i, 1) end", "0",
+                 std::to_string(kLeaked)});
     for (const int left : {19'999, 15'000, 10'000, 5'000, 1'000}) {
-      CHECK(test::run_and_kill([&] { purge(server, engine, {}); }, [&] { return server.integer({"DBSIZE"}) <= left + 2; }));
+      CHECK(test::run_and_kill([&] { purge(server, engine, {}); },
+                               [&] { return server.integer({"DBSIZE"}) <= left + 2; }));
     }
     CHECK(purge(server, engine, {}).verification.holds);
     CHECK(server.dataset() == after);

@@ -28,6 +28,7 @@ class ScriptDirectory {
 
 /// Runs the task `text` against an endpoint.
 task::RunResult run_text(const std::string& text, const redis::Endpoint& endpoint,
-                         const task::RunOptions& options = {}, const task::GivenParameters& given = {});
+                         const task::RunOptions& options = {},
+                         const task::GivenParameters& given = {});
 
 }  // namespace moonshift::test

@@ -18,7 +18,8 @@ redis::Url scratch_url(const std::string& options) {
 }  // namespace
 
 Server::Server(const std::string& options)
-    : endpoint_(scratch_url(options), redis::ConnectionOptions{}), connection_(endpoint_.connect()) {}
+    : endpoint_(scratch_url(options), redis::ConnectionOptions{}),
+      connection_(endpoint_.connect()) {}
 
 redis::Reply Server::call(const std::vector<std::string>& command) {
   return connection_.call(std::vector<std::string_view>(command.begin(), command.end()));

@@ -29,8 +29,8 @@ class Server {
   redis::Connection connection_;
 };
 
-/// Runs `run` in a process of its own, and kills that with SIGKILL as soon as `now` holds. False if it came
-/// to its end before.
+/// Runs `run` in a process of its own, and kills that with SIGKILL as soon as `now` holds. False if
+/// it came to its end before.
 bool run_and_kill(const std::function<void()>& run, const std::function<bool()>& now);
 
 /// Looks again and again until the condition holds; false after ten seconds.

@@ -12,9 +12,12 @@ namespace {
 task::RunResult run(test::Server& server, EngineChoice engine, const std::string& each) {
   task::RunOptions options;
   options.engine = engine;
-  return test::run_text("return task { find = function(p, emit) for key in scan.keys { match = 'item:*' } do emit(key) end end, "
-                        "each = function(p, key) " + each + " end }",
-                        server.endpoint(), options);
+  return test::run_text(
+      "return task { find = function(p, emit) for key in scan.keys { match = 'item:*' } do "
+      "emit(key) end end, "
+      "each = function(p, key) " +
+          each + " end }",
+      server.endpoint(), options);
 }
 
 void add_items(test::Server& server, int count) {
@@ -39,8 +42,8 @@ TEST_CASE("what atomically writes happens for each item, in both engines") {
 }
 
 TEST_CASE("an item that is changed between the decision and the write is decided again") {
-  // Others set every item to 1 all the time, and delete it themselves. What is 0 when it is read must not
-  // be deleted as a 1: the counter tells how many ones were deleted by us.
+  // Others set every item to 1 all the time, and delete it themselves. What is 0 when it is read
+  // must not be deleted as a 1: the counter tells how many ones were deleted by us.
   for (const auto engine : {EngineChoice::kLocal, EngineChoice::kServer}) {
     test::Server server;
     add_items(server, 200);
@@ -52,10 +55,11 @@ TEST_CASE("an item that is changed between the decision and the write is decided
         connection.call({"SET", key, "1", "XX"});
       }
     });
-    const auto result = run(server, engine,
-                            "return atomically({ key }, function(write) local value = redis.call('GET', key) "
-                            "if not value then return 'gone' end "
-                            "write('LPUSH', 'deleted', value) write('GETDEL', key) return 'removed' end)");
+    const auto result =
+        run(server, engine,
+            "return atomically({ key }, function(write) local value = redis.call('GET', key) "
+            "if not value then return 'gone' end "
+            "write('LPUSH', 'deleted', value) write('GETDEL', key) return 'removed' end)");
     stop = true;
     others.join();
     CHECK(result.tally.failed == 0);
@@ -68,16 +72,19 @@ TEST_CASE("an item that is changed between the decision and the write is decided
 TEST_CASE("a conflict happens as told: a change by another between watch and write is seen") {
   test::Server server;
   server.call({"SET", "item:0", "0"});
-  // The script itself plays the other one, through a second key that a function in Redis would not see.
+  // The script itself plays the other one, through a second key that a function in Redis would not
+  // see.
   redis::Connection other = server.endpoint().connect();
   std::thread changing;
-  const auto result = run(server, EngineChoice::kLocal,
-                          "local tries = 0 return atomically({ key }, function(write) tries = tries + 1 "
-                          "if tries == 1 then redis.call('PUBLISH', 'x', 'y') end "
-                          "write('UNLINK', key) return 'removed' end)");
+  const auto result =
+      run(server, EngineChoice::kLocal,
+          "local tries = 0 return atomically({ key }, function(write) tries = tries + 1 "
+          "if tries == 1 then redis.call('PUBLISH', 'x', 'y') end "
+          "write('UNLINK', key) return 'removed' end)");
   // PUBLISH has no readonly flag: inside atomically only reads go out at once.
   CHECK(result.tally.failed == 1);
-  CHECK(result.tally.failures.at(0).error.find("PUBLISH must be given to `write`") != std::string::npos);
+  CHECK(result.tally.failures.at(0).error.find("PUBLISH must be given to `write`") !=
+        std::string::npos);
   CHECK(server.integer({"EXISTS", "item:0"}) == 1);
 }
 
@@ -99,10 +106,11 @@ TEST_CASE("a write that fails inside the transaction fails its own item alone") 
 TEST_CASE("a command that Redis refuses to queue fails its own item alone") {
   test::Server server;
   add_items(server, 50);
-  const auto result = run(server, EngineChoice::kLocal,
-                          "return atomically({ key }, function(write) "
-                          "if key == 'item:7' then write('NONSENSE', key) else write('UNLINK', key) end "
-                          "return 'removed' end)");
+  const auto result =
+      run(server, EngineChoice::kLocal,
+          "return atomically({ key }, function(write) "
+          "if key == 'item:7' then write('NONSENSE', key) else write('UNLINK', key) end "
+          "return 'removed' end)");
   CHECK(result.tally.outcomes.at("removed") == 49);
   REQUIRE(result.tally.failed == 1);
   CHECK(result.tally.failures.at(0).error.find("NONSENSE") != std::string::npos);

@@ -12,7 +12,8 @@ using task::RunResult;
 
 namespace {
 
-const std::string kFindItems = "find = function(p, emit) for key in scan.keys { match = 'item:*' } do emit(key) end end, ";
+const std::string kFindItems =
+    "find = function(p, emit) for key in scan.keys { match = 'item:*' } do emit(key) end end, ";
 
 std::string task_with_each(const std::string& each) {
   return "return task { " + kFindItems + "each = function(p, key) " + each + " end }";
@@ -21,7 +22,8 @@ std::string task_with_each(const std::string& each) {
 const std::string kRemove = task_with_each("redis.call('UNLINK', key) return 'removed'");
 
 void add_items(test::Server& server, int count) {
-  server.call({"EVAL", "for i = 1, ARGV[1] do redis.call('SET', 'item:' .. i, i) end", "0", std::to_string(count)});
+  server.call({"EVAL", "for i = 1, ARGV[1] do redis.call('SET', 'item:' .. i, i) end", "0",
+               std::to_string(count)});
 }
 
 RunOptions in(EngineChoice engine) {
@@ -75,9 +77,10 @@ TEST_CASE("an item that fails is told with its place; the others are treated") {
     CAPTURE(task::name_of(engine));
     test::Server server;
     add_items(server, 300);
-    const RunResult result = test::run_text(
-        task_with_each("redis.call('UNLINK', key)\nif key == 'item:7' then\nerror('seven') end return 'removed'"),
-        server.endpoint(), in(engine));
+    const RunResult result =
+        test::run_text(task_with_each("redis.call('UNLINK', key)\nif key == 'item:7' "
+                                      "then\nerror('seven') end return 'removed'"),
+                       server.endpoint(), in(engine));
     CHECK(result.tally.outcomes.at("removed") == 299);
     REQUIRE(result.tally.failures.size() == 1);
     CHECK(result.tally.failures[0].item == task::Item{"item:7"});
@@ -90,8 +93,9 @@ TEST_CASE("an error reply is told with its command, its key and the author's lin
     CAPTURE(task::name_of(engine));
     test::Server server;
     add_items(server, 1);
-    const RunResult result = test::run_text(task_with_each("\nlocal n = redis.call('LLEN', key) return 'kept'"),
-                                            server.endpoint(), in(engine));
+    const RunResult result =
+        test::run_text(task_with_each("\nlocal n = redis.call('LLEN', key) return 'kept'"),
+                       server.endpoint(), in(engine));
     REQUIRE(result.tally.failures.size() == 1);
     const std::string& error = result.tally.failures[0].error;
     CHECK(error.find("try.lua:2: WRONGTYPE") != std::string::npos);
@@ -105,7 +109,8 @@ TEST_CASE("with so many failures the run stops") {
     add_items(server, 50'000);
     RunOptions options = in(engine);
     options.max_failures = 10;
-    const RunResult result = test::run_text(task_with_each("error('no')"), server.endpoint(), options);
+    const RunResult result =
+        test::run_text(task_with_each("error('no')"), server.endpoint(), options);
     CHECK(result.stopped == base::Aborted::Reason::kTooManyFailures);
     CHECK(result.tally.failed >= 10);
     CHECK(result.tally.failed < 20'000);
@@ -118,9 +123,10 @@ TEST_CASE("items that each chooses to keep do not fail the verification") {
   for (const auto engine : kBoth) {
     test::Server server;
     add_items(server, 100);
-    const RunResult result = test::run_text(
-        task_with_each("if key == 'item:7' then return 'kept', 'lucky' end redis.call('UNLINK', key) return 'removed'"),
-        server.endpoint(), in(engine));
+    const RunResult result =
+        test::run_text(task_with_each("if key == 'item:7' then return 'kept', 'lucky' end "
+                                      "redis.call('UNLINK', key) return 'removed'"),
+                       server.endpoint(), in(engine));
     CHECK(result.tally.outcomes.at("kept") == 1);
     CHECK(result.tally.reasons.at("kept: lucky") == 1);
     CHECK(result.verification.holds);
@@ -132,7 +138,8 @@ TEST_CASE("items that were treated and are still found fail the verification and
     test::Server server;
     add_items(server, 3);
     const RunResult result = test::run_text(
-        task_with_each("if key ~= 'item:2' then redis.call('UNLINK', key) end return 'removed'"), server.endpoint(), in(engine));
+        task_with_each("if key ~= 'item:2' then redis.call('UNLINK', key) end return 'removed'"),
+        server.endpoint(), in(engine));
     CHECK(result.verification.done);
     CHECK_FALSE(result.verification.holds);
     CHECK(result.verification.remaining == 1);
@@ -146,9 +153,10 @@ TEST_CASE("items that are made while the run goes on are treated, and told apart
     test::Server server;
     add_items(server, 3);
     // Each of the first items makes a new one when it goes.
-    const RunResult result = test::run_text(
-        task_with_each("redis.call('UNLINK', key) if not key:find('new') then redis.call('SET', key .. ':new', 1) end return 'removed'"),
-        server.endpoint(), in(engine));
+    const RunResult result =
+        test::run_text(task_with_each("redis.call('UNLINK', key) if not key:find('new') then "
+                                      "redis.call('SET', key .. ':new', 1) end return 'removed'"),
+                       server.endpoint(), in(engine));
     CHECK(result.verification.holds);
     CHECK(result.tally.outcomes.at("removed") == 6);
     CHECK(server.integer({"DBSIZE"}) == 0);
@@ -158,9 +166,10 @@ TEST_CASE("items that are made while the run goes on are treated, and told apart
 TEST_CASE("items that never stop coming end the passes without failing the verification") {
   test::Server server;
   add_items(server, 3);
-  const RunResult result = test::run_text(
-      task_with_each("redis.call('UNLINK', key) redis.call('SET', 'item:' .. redis.call('INCR', 'n') + 100, 1) return 'removed'"),
-      server.endpoint());
+  const RunResult result =
+      test::run_text(task_with_each("redis.call('UNLINK', key) redis.call('SET', 'item:' .. "
+                                    "redis.call('INCR', 'n') + 100, 1) return 'removed'"),
+                     server.endpoint());
   CHECK(result.verification.holds);
   CHECK(result.verification.passes == 3);
   CHECK(result.verification.remaining == 0);
@@ -170,9 +179,10 @@ TEST_CASE("items that never stop coming end the passes without failing the verif
 TEST_CASE("an item that failed once and is treated in a later pass is no failure") {
   test::Server server;
   add_items(server, 2);
-  const RunResult result = test::run_text(
-      task_with_each("if redis.call('INCR', 'tries') == 1 then error('not yet') end redis.call('UNLINK', key) return 'removed'"),
-      server.endpoint());
+  const RunResult result =
+      test::run_text(task_with_each("if redis.call('INCR', 'tries') == 1 then error('not yet') end "
+                                    "redis.call('UNLINK', key) return 'removed'"),
+                     server.endpoint());
   CHECK(result.tally.failed == 0);
   CHECK(result.tally.outcomes.at("removed") == 2);
   CHECK(result.verification.holds);
@@ -181,9 +191,12 @@ TEST_CASE("an item that failed once and is treated in a later pass is no failure
 TEST_CASE("a task's own verify has a say, and is told what the run did") {
   test::Server server;
   add_items(server, 5);
-  const std::string each = "each = function(p, key) redis.call('UNLINK', key) return 'removed' end, ";
+  const std::string each =
+      "each = function(p, key) redis.call('UNLINK', key) return 'removed' end, ";
   const auto run = [&](const std::string& verify) {
-    return test::run_text("return task { " + kFindItems + each + "verify = function(p, run) " + verify + " end }", server.endpoint());
+    return test::run_text(
+        "return task { " + kFindItems + each + "verify = function(p, run) " + verify + " end }",
+        server.endpoint());
   };
   CHECK(run("return run.outcomes.removed == 5").verification.holds);
   const RunResult refused = run("return false, 'because'");
@@ -191,14 +204,16 @@ TEST_CASE("a task's own verify has a say, and is told what the run did") {
   CHECK(refused.verification.task_says == "because");
   const RunResult broken = run("redis.call('SET', 'x', 1)");
   CHECK_FALSE(broken.verification.holds);
-  CHECK(broken.script_error.value().find("verify may only read, and SET writes") != std::string::npos);
+  CHECK(broken.script_error.value().find("verify may only read, and SET writes") !=
+        std::string::npos);
 }
 
 TEST_CASE("an error in find fails the run; what was found before is completed") {
   test::Server server;
   add_items(server, 1);
   const RunResult result = test::run_text(
-      "return task { find = function(p, emit) emit('item:1') error('lost') end, each = function(p, key) redis.call('UNLINK', key) return 'removed' end }",
+      "return task { find = function(p, emit) emit('item:1') error('lost') end, each = function(p, "
+      "key) redis.call('UNLINK', key) return 'removed' end }",
       server.endpoint());
   CHECK(result.script_error.value().find("lost") != std::string::npos);
   CHECK(result.tally.outcomes.at("removed") == 1);
@@ -207,7 +222,8 @@ TEST_CASE("an error in find fails the run; what was found before is completed") 
 
 TEST_CASE("each must return a word") {
   for (const auto engine : kBoth) {
-    for (const std::string each : {"", "return 7", "return ''", "return 'two words'", "return {}"}) {
+    for (const std::string each :
+         {"", "return 7", "return ''", "return 'two words'", "return {}"}) {
       test::Server server;
       add_items(server, 1);
       const RunResult result = test::run_text(task_with_each(each), server.endpoint(), in(engine));
@@ -218,7 +234,8 @@ TEST_CASE("each must return a word") {
 }
 
 TEST_CASE("the deadline ends a script that does not end") {
-  for (const std::string each : {"while true do end", "while true do pcall(function() while true do end end) end"}) {
+  for (const std::string each :
+       {"while true do end", "while true do pcall(function() while true do end end) end"}) {
     CAPTURE(each);
     test::Server server;
     add_items(server, 3);
@@ -234,9 +251,10 @@ TEST_CASE("the deadline ends a find that does not end") {
   RunOptions options;
   options.deadline = std::chrono::steady_clock::now() + 100ms;
   for (const std::string find : {"while true do end", "while true do redis.call('PING') end"}) {
-    const RunResult result = test::run_text(
-        std::string("return task { find = function(p, emit) ") + find + " end, each = function() return 'kept' end }",
-        server.endpoint(), options);
+    const RunResult result =
+        test::run_text(std::string("return task { find = function(p, emit) ") + find +
+                           " end, each = function() return 'kept' end }",
+                       server.endpoint(), options);
     CHECK(result.stopped == base::Aborted::Reason::kDeadline);
   }
 }
@@ -246,7 +264,8 @@ TEST_CASE("the deadline ends a script inside Redis by SCRIPT KILL") {
   add_items(server, 3);
   RunOptions options = in(EngineChoice::kServer);
   options.deadline = std::chrono::steady_clock::now() + 200ms;
-  const RunResult result = test::run_text(task_with_each("while true do end"), server.endpoint(), options);
+  const RunResult result =
+      test::run_text(task_with_each("while true do end"), server.endpoint(), options);
   CHECK(result.stopped == base::Aborted::Reason::kDeadline);
   CHECK(server.text({"PING"}) == "PONG");
 }
@@ -279,22 +298,29 @@ TEST_CASE("the server engine batches, and the smaller the budget the smaller the
 TEST_CASE("a task that needs each item to be atomic runs in the server, and nowhere else") {
   test::Server server;
   add_items(server, 10);
-  const std::string text = "return task { atomic = true, " + kFindItems +
-                           "each = function(p, key) redis.call('UNLINK', key) return 'removed' end }";
+  const std::string text =
+      "return task { atomic = true, " + kFindItems +
+      "each = function(p, key) redis.call('UNLINK', key) return 'removed' end }";
   CHECK(test::run_text(text, server.endpoint()).engine == EngineChoice::kServer);
-  CHECK_THROWS_AS(test::run_text(text, server.endpoint(), in(EngineChoice::kLocal)), base::ConfigError);
+  CHECK_THROWS_AS(test::run_text(text, server.endpoint(), in(EngineChoice::kLocal)),
+                  base::ConfigError);
 }
 
-TEST_CASE("p.now is Redis's clock, or what the user says it is; parameters are the same in both engines") {
+TEST_CASE(
+    "p.now is Redis's clock, or what the user says it is; parameters are the same in both "
+    "engines") {
   for (const auto engine : kBoth) {
     test::Server server;
     RunOptions options = in(engine);
     const std::string text =
         "return task { params = { d = { type = 'duration', default = '1s', help = 'h' }, "
-        "g = { type = 'glob', list = true, help = 'h' }, b = { type = 'boolean', default = true, help = 'h' } }, "
+        "g = { type = 'glob', list = true, help = 'h' }, b = { type = 'boolean', default = true, "
+        "help = 'h' } }, "
         "find = function(p, emit) emit(p.now) end, "
-        "each = function(p, now) redis.call('SET', 'told', table.concat({ p.now, now, p.d, p.g[2], tostring(p.b) }, ' ')) return 'kept' end }";
-    const task::GivenParameters given{{"g", lua::Value::List{std::string("x"), std::string("y z")}}};
+        "each = function(p, now) redis.call('SET', 'told', table.concat({ p.now, now, p.d, p.g[2], "
+        "tostring(p.b) }, ' ')) return 'kept' end }";
+    const task::GivenParameters given{
+        {"g", lua::Value::List{std::string("x"), std::string("y z")}}};
     options.now = base::parse_time("1793500200000");
     test::run_text(text, server.endpoint(), options, given);
     CHECK(server.text({"GET", "told"}) == "1793500200000 1793500200000 1000 y z true");
@@ -320,8 +346,9 @@ TEST_CASE("above maxmemory deleting still works, in both engines") {
 TEST_CASE("items are bytes: zeros, line feeds, globs, a megabyte") {
   for (const auto engine : kBoth) {
     test::Server server;
-    for (const std::string& name : {std::string("a\0b", 3), std::string("a\nb"), std::string("*[x]?"), std::string("\xff\xfe"),
-                                    std::string(1 << 20, 'x'), std::string()}) {
+    for (const std::string& name :
+         {std::string("a\0b", 3), std::string("a\nb"), std::string("*[x]?"),
+          std::string("\xff\xfe"), std::string(1 << 20, 'x'), std::string()}) {
       server.call({"SET", "item:" + name, "1"});
     }
     const RunResult result = test::run_text(kRemove, server.endpoint(), in(engine));
@@ -337,8 +364,10 @@ TEST_CASE("a Redis that goes away in the middle is told beside what was done") {
   RunOptions options;
   bool killed = false;
   options.on_progress = [&](const task::Tally& tally) {
-    if (tally.done > 0 && !std::exchange(killed, true)) other.call({"CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"});
+    if (tally.done > 0 && !std::exchange(killed, true))
+      other.call({"CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"});
   };
-  const RunResult result = test::run_text(task_with_each("redis.call('UNLINK', key) return 'removed'"), server.endpoint(), options);
+  const RunResult result = test::run_text(
+      task_with_each("redis.call('UNLINK', key) return 'removed'"), server.endpoint(), options);
   if (killed) CHECK(result.redis_error.has_value());
 }

@@ -8,21 +8,25 @@ using namespace moonshift;
 
 namespace {
 
-/// Runs a find with these lines and an each that records the item in the list `seen` and does `each`.
+/// Runs a find with these lines and an each that records the item in the list `seen` and does
+/// `each`.
 task::RunResult walk(test::Server& server, const std::string& find, const std::string& each = "") {
-  return test::run_text("return task { find = function(p, emit) " + find + " end, each = function(p, a, b) " +
-                            "redis.call('RPUSH', 'seen', b and a .. '=' .. b or a) " + each +
-                            " return 'kept' end }",
-                        server.endpoint());
+  return test::run_text(
+      "return task { find = function(p, emit) " + find + " end, each = function(p, a, b) " +
+          "redis.call('RPUSH', 'seen', b and a .. '=' .. b or a) " + each + " return 'kept' end }",
+      server.endpoint());
 }
 
 std::vector<std::string> seen(test::Server& server) {
   std::vector<std::string> items;
-  for (const redis::Reply& item : server.call({"LRANGE", "seen", "0", "-1"}).elements) items.push_back(item.text);
+  for (const redis::Reply& item : server.call({"LRANGE", "seen", "0", "-1"}).elements)
+    items.push_back(item.text);
   return items;
 }
 
-void add_many(test::Server& server, const std::string& script) { server.call({"EVAL", script, "0"}); }
+void add_many(test::Server& server, const std::string& script) {
+  server.call({"EVAL", script, "0"});
+}
 
 /// Every one of `count` items `prefix1..` was seen; a walk may see one twice.
 void check_all_seen(test::Server& server, const std::string& prefix, int count) {
@@ -36,22 +40,29 @@ void check_all_seen(test::Server& server, const std::string& prefix, int count) 
 
 TEST_CASE("keys are found by glob, type and absence of a TTL") {
   test::Server server;
-  add_many(server, "for i = 1, 3000 do redis.call('SET', 'a:' .. i, 1) redis.call('SET', 'b:' .. i, 1, 'EX', 1000) end "
-                   "redis.call('SADD', 'a:set', 1)");
-  walk(server, "for key in scan.keys { match = { 'a:*', '[ab]:*' }, type = 'string', persistent = true } do emit(key) end");
+  add_many(server,
+           "for i = 1, 3000 do redis.call('SET', 'a:' .. i, 1) redis.call('SET', 'b:' .. i, 1, "
+           "'EX', 1000) end "
+           "redis.call('SADD', 'a:set', 1)");
+  walk(server,
+       "for key in scan.keys { match = { 'a:*', '[ab]:*' }, type = 'string', persistent = true } "
+       "do emit(key) end");
   check_all_seen(server, "a:", 3000);
 }
 
 TEST_CASE("a sorted set is walked whole though its members are removed behind the walk") {
   test::Server server;
   add_many(server, "for i = 1, 10000 do redis.call('ZADD', 'z', i % 7, 'm' .. i) end");
-  walk(server, "for member in scan.zset('z', '-inf', '+inf') do emit(member) end", "redis.call('ZREM', 'z', a)");
+  walk(server, "for member in scan.zset('z', '-inf', '+inf') do emit(member) end",
+       "redis.call('ZREM', 'z', a)");
   check_all_seen(server, "m", 10000);
   CHECK(server.integer({"EXISTS", "z"}) == 0);
 }
 
-TEST_CASE("a sorted set whose members all have one score is walked whole, whether they stay or go") {
-  for (const std::string each : {"", "redis.call('ZREM', 'z', a)", "if #a % 2 == 0 then redis.call('ZREM', 'z', a) end"}) {
+TEST_CASE(
+    "a sorted set whose members all have one score is walked whole, whether they stay or go") {
+  for (const std::string each :
+       {"", "redis.call('ZREM', 'z', a)", "if #a % 2 == 0 then redis.call('ZREM', 'z', a) end"}) {
     CAPTURE(each);
     test::Server server;
     add_many(server, "for i = 1, 5000 do redis.call('ZADD', 'z', 1793500200000, 'm' .. i) end");
@@ -72,7 +83,9 @@ TEST_CASE("a sorted set is walked between scores, exclusive ones too, and gives 
 
 TEST_CASE("sets and hashes are walked whole") {
   test::Server server;
-  add_many(server, "for i = 1, 4000 do redis.call('SADD', 's', 'm' .. i) redis.call('HSET', 'h', 'm' .. i, i) end");
+  add_many(server,
+           "for i = 1, 4000 do redis.call('SADD', 's', 'm' .. i) redis.call('HSET', 'h', 'm' .. i, "
+           "i) end");
   walk(server, "for member in scan.set('s') do emit(member) end", "redis.call('SREM', 's', a)");
   check_all_seen(server, "m", 4000);
   server.call({"DEL", "seen"});
@@ -84,11 +97,12 @@ TEST_CASE("sets and hashes are walked whole") {
 
 TEST_CASE("a list is walked whole though its elements are removed and others are pushed") {
   for (const std::string each : {"", "redis.call('LREM', 'l', 1, a)",
-                           "redis.call('LREM', 'l', 1, a) redis.call('LPUSH', 'l', 'new')"}) {
+                                 "redis.call('LREM', 'l', 1, a) redis.call('LPUSH', 'l', 'new')"}) {
     CAPTURE(each);
     test::Server server;
     add_many(server, "for i = 1, 4000 do redis.call('RPUSH', 'l', 'e' .. i) end");
-    walk(server, "for element in scan.list('l') do if element ~= 'new' then emit(element) end end", each);
+    walk(server, "for element in scan.list('l') do if element ~= 'new' then emit(element) end end",
+         each);
     check_all_seen(server, "e", 4000);
   }
 }
@@ -97,7 +111,8 @@ TEST_CASE("a key of the wrong type is one failed item with the key named, and th
   test::Server server;
   server.call({"SET", "z", "not a zset"});
   server.call({"SADD", "s", "m1"});
-  const auto result = walk(server, "for m in scan.zset('z', 0, 1) do emit(m) end for m in scan.set('s') do emit(m) end");
+  const auto result = walk(
+      server, "for m in scan.zset('z', 0, 1) do emit(m) end for m in scan.set('s') do emit(m) end");
   check_all_seen(server, "m", 1);
   REQUIRE(result.tally.failures.size() == 1);
   CHECK(result.tally.failures[0].item == task::Item{"z"});
@@ -106,8 +121,10 @@ TEST_CASE("a key of the wrong type is one failed item with the key named, and th
 
 TEST_CASE("nothing there is nothing found") {
   test::Server server;
-  const auto result = walk(server, "for k in scan.keys {} do emit(k) end for m in scan.zset('z', 0, 1) do emit(m) end "
-                                   "for m in scan.set('s') do emit(m) end for m in scan.list('l') do emit(m) end");
+  const auto result =
+      walk(server,
+           "for k in scan.keys {} do emit(k) end for m in scan.zset('z', 0, 1) do emit(m) end "
+           "for m in scan.set('s') do emit(m) end for m in scan.list('l') do emit(m) end");
   CHECK(result.tally.found == 0);
   CHECK(result.verification.holds);
 }

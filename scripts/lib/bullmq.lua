@@ -50,9 +50,8 @@ local function is_a_job(key)
   return fields[1] and fields[2]
 end
 
---- The sub-keys that are there and are this job's own.
+--- The sub-keys that are this job's own.
 local function own_sub_keys(job)
-  if redis.call("EXISTS", sub_keys(job)) == 0 then return {} end
   local own = {}
   for _, key in ipairs { sub_keys(job) } do
     if not is_a_job(key) then own[#own + 1] = key end
@@ -77,12 +76,15 @@ end
 function bullmq.remove_finished(queue, state, id, before, keep)
   local index, job = queue .. state, queue .. id
   return atomically({ job, sub_keys(job) }, function(write, watch)
-    local score = redis.call("ZSCORE", index, id)
+    local score, fields, sub_key_count = unpack(pipelined {
+      { "ZSCORE", index, id },
+      { "HMGET", job, "finishedOn", "parentKey", "deid" },
+      { "EXISTS", sub_keys(job) },
+    })
     if not score then return "gone" end
     if tonumber(score) >= before then return "kept", "it has finished again" end
     if keep > 0 and redis.call("ZREVRANK", index, id) < keep then return "kept", "among the newest" end
 
-    local fields = redis.call("HMGET", job, "finishedOn", "parentKey", "deid")
     local finished, parent, dedup = tonumber(fields[1]), fields[2], fields[3]
     if finished and finished >= before then return "kept", "its finishedOn is newer than its place in the index" end
     if parent then
@@ -96,7 +98,7 @@ function bullmq.remove_finished(queue, state, id, before, keep)
       if redis.call("GET", key) == id then write("UNLINK", key, queue .. "dn:" .. dedup) end
     end
     if parent then write("SREM", parent .. ":dependencies", job) end
-    write("UNLINK", job, unpack(own_sub_keys(job)))
+    write("UNLINK", job, unpack(sub_key_count > 0 and own_sub_keys(job) or {}))
     write("ZREM", index, id)
     return "removed"
   end)

@@ -174,13 +174,35 @@ struct Scheduler::Bindings {
           "atomically cannot be used in a callback of table.sort or string.gsub, or in a "
           "coroutine");
     }
+    if (self.current_->access != Access::kWrite) throw ScriptError("atomically is for each");
+    if (self.current_->in_transaction)
+      throw ScriptError("atomically cannot be used inside atomically");
     return self.transactions_->begin(*self.current_, lua_toboolean(lua, 1) != 0) ? 0 : -1;
   }
 
+  /// Does not wait for the reply: the reads that follow are behind it in the pipeline.
+  static int watch(lua_State* lua) {
+    Scheduler& self = member_of_transaction(lua);
+    std::vector<std::string> numbers;
+    auto command = command_at(lua, 1, lua_gettop(lua), numbers);
+    command.insert(command.begin(), "WATCH");
+    self.transactions_->watch(command);
+    return 0;
+  }
+
   static int commit(lua_State* lua) {
-    Scheduler& self = scheduler(lua);
+    Scheduler& self = member_of_transaction(lua);
+    for_each_command(lua, 1, [&](redis::Command command) { self.refuse_disturbing(command); });
     self.transactions_->commit(*self.current_, commands_at(lua, 1));
     return -1;
+  }
+
+  static Scheduler& member_of_transaction(lua_State* lua) {
+    Scheduler& self = scheduler(lua);
+    if (!self.can_suspend(lua) || !self.current_->in_transaction) {
+      throw ScriptError("`write` and `watch` are for the function that was given to atomically");
+    }
+    return self;
   }
 
   static int leave(lua_State* lua) {
@@ -214,6 +236,7 @@ Scheduler::Scheduler(State& state, redis::Connection& connection,
   add_to_host(lua, "send", trampoline<Bindings::send>, this, nullptr);
   add_to_host(lua, "send_all", trampoline<Bindings::send_all>, this, nullptr);
   add_to_host(lua, "begin", trampoline<Bindings::begin>, this, nullptr);
+  add_to_host(lua, "watch", trampoline<Bindings::watch>, this, nullptr);
   add_to_host(lua, "commit", trampoline<Bindings::commit>, this, nullptr);
   add_to_host(lua, "leave", trampoline<Bindings::leave>, this, nullptr);
   lua_pop(lua, 1);
@@ -334,23 +357,26 @@ bool Scheduler::can_suspend(lua_State* lua) const {
   return current_ != nullptr && lua == current_->thread && lua_isyieldable(lua) != 0;
 }
 
+void Scheduler::refuse_disturbing(redis::Command command) const {
+  if (!disturbs_connection(command) && !commands_.refused_in_scripts(command)) return;
+  throw ScriptError(fmt::format("{} is not allowed in a script", base::printable(command[0], 40)));
+}
+
 void Scheduler::refuse_forbidden(redis::Command command) const {
   const auto verb = [&] { return base::printable(command[0], 40); };
-  const bool disturbs = disturbs_connection(command);
   const bool reads = commands_.only_reads(command);
   // INFO's relatives (CONFIG GET, CLIENT LIST...) are noscript, but find and checks are no EVAL.
-  if (reads && current_ != nullptr && current_->access != Access::kWrite && !disturbs) return;
-  // `atomically` itself watches; a script could not.
-  const bool own_watch = current_ != nullptr && current_->in_transaction && command[0] == "WATCH";
-  if (!own_watch && (disturbs || commands_.refused_in_scripts(command))) {
-    throw ScriptError(fmt::format("{} is not allowed in a script", verb()));
+  if (reads && current_ != nullptr && current_->access != Access::kWrite &&
+      !disturbs_connection(command)) {
+    return;
   }
+  refuse_disturbing(command);
   if (current_ == nullptr) return;
   if (current_->access != Access::kWrite && !reads) {
     throw ScriptError(
         fmt::format("{} may only read, and {} writes", name_of(current_->access), verb()));
   }
-  if (current_->in_transaction && !own_watch && !reads) {
+  if (current_->in_transaction && !reads) {
     throw ScriptError(fmt::format(
         "inside atomically {} must be given to `write`, which does it together with the others",
         verb()));

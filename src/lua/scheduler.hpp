@@ -52,7 +52,8 @@ enum class Access { kWrite, kFind, kVerify, kCheck };
 /// go out in one write. So a script is written as straight-line code, and costs no round trip per
 /// command.
 ///
-/// Our own modules find in `host`: send(...), send_all{{...}, ...}, begin(alone), commit{{...},
+/// Our own modules find in `host`: send(...), send_all{{...}, ...}, begin(alone), watch(key, ...),
+/// commit{{...},
 /// ...}, leave(), and the outlets.
 class Scheduler {
  public:
@@ -95,6 +96,7 @@ class Scheduler {
   void wake(Fiber& fiber) { ready_.push_back(&fiber); }
   bool can_suspend(lua_State* lua) const;
   void refuse_forbidden(redis::Command command) const;
+  void refuse_disturbing(redis::Command command) const;
 
   State& state_;
   redis::Connection& connection_;

@@ -9,7 +9,11 @@ namespace {
 using redis::Reply;
 using Clock = std::chrono::steady_clock;
 
-/// For replies that tell nothing: to UNWATCH.
+/// Redis looks through all keys that a connection watches at each further one (redis src/multi.c,
+/// watchForKey), so a group must not watch many.
+constexpr std::size_t kMostWatched = 128;
+
+/// For replies that tell nothing: to WATCH and UNWATCH.
 struct Ignored : redis::ReplyHandler {
   void on_reply(Reply) override {}
 };
@@ -87,7 +91,6 @@ Transactions::Transactions(redis::Connection& connection, base::Duration batch_t
 Transactions::~Transactions() = default;
 
 bool Transactions::begin(Fiber& fiber, bool alone) {
-  if (fiber.in_transaction) leave(fiber);
   if (!waiting_.empty() || !has_room(alone)) {
     waiting_.push_back({&fiber, alone});
     return false;
@@ -98,7 +101,8 @@ bool Transactions::begin(Fiber& fiber, bool alone) {
 
 bool Transactions::has_room(bool alone) const {
   if (group_.joined == 0) return true;
-  return !alone && !group_.alone && !group_.closed && group_.joined < pacer_.size();
+  const std::size_t most = std::min(pacer_.size(), kMostWatched / keys_per_member_ + 1);
+  return !alone && !group_.alone && !group_.closed && group_.joined < most;
 }
 
 void Transactions::join(Fiber& fiber, bool alone) {
@@ -106,6 +110,11 @@ void Transactions::join(Fiber& fiber, bool alone) {
   group_.alone = alone;
   ++group_.joined;
   ++group_.undecided;
+}
+
+void Transactions::watch(redis::Command command) {
+  group_.watched += command.size() - 1;
+  connection_.submit(command, ignored);
 }
 
 void Transactions::commit(Fiber& fiber, Writes writes) {
@@ -130,6 +139,7 @@ void Transactions::decide() {
   } else {
     execute();
   }
+  keys_per_member_ = std::max<std::size_t>(1, group_.watched / group_.joined);
   group_ = Group{};
   admit();
 }

@@ -29,6 +29,9 @@ class Transactions {
   /// in.
   bool begin(Fiber& fiber, bool alone);
 
+  /// Sends a member's WATCH.
+  void watch(redis::Command command);
+
   /// Answers the fiber with the replies to its writes, with nil if a watched key changed, or with
   /// the error that kept Redis from executing them.
   void commit(Fiber& fiber, Writes writes);
@@ -44,6 +47,7 @@ class Transactions {
   struct Group {
     std::size_t undecided = 0;  ///< members that have neither committed nor left
     std::size_t joined = 0;
+    std::size_t watched = 0;  ///< keys
     bool alone = false;
     bool closed = false;  ///< somebody has committed: who comes now waits for the next group
     std::vector<Member> committed;
@@ -64,6 +68,7 @@ class Transactions {
   redis::Connection& connection_;
   base::Pacer pacer_;
   Group group_;
+  std::size_t keys_per_member_ = 1;  ///< as the last group watched
   std::deque<Waiting> waiting_;
   std::list<std::unique_ptr<Execution>> executions_;
 };

@@ -49,11 +49,14 @@ local most_attempts = 10
 function atomically(keys, decide)
   for attempt = 1, most_attempts do
     host.begin(attempt > 1)
-    local function watch(...) call("WATCH", ...) end
-    watch(unpack(keys))
+    host.watch(unpack(keys))
     local writes = {}
     local function write(...) writes[#writes + 1] = { ... } end
-    local outcome, reason = decide(write, watch)
+    local decided, outcome, reason = pcall(decide, write, host.watch)
+    if not decided then
+      host.leave()
+      error(outcome, 0)
+    end
     if #writes == 0 then
       host.leave()
       return outcome, reason

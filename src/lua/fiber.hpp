@@ -32,6 +32,7 @@ class Fiber : public redis::ReplyHandler {
   FiberOwner* owner = nullptr;
   Access access = Access::kWrite;
   bool in_transaction = false;
+  bool suspended = false;   ///< by one of our own functions, which will see to it that it goes on
   bool wants_list = false;  ///< it asked for several replies and gets them as one table
   std::size_t awaited = 0;
   std::vector<redis::Reply> replies;

@@ -103,6 +103,11 @@ struct Scheduler::Bindings {
     return *static_cast<Scheduler*>(lua_touserdata(lua, lua_upvalueindex(1)));
   }
 
+  static int suspend(Scheduler& self) {
+    self.current_->suspended = true;
+    return kYield;
+  }
+
   static int send(lua_State* lua) {
     Scheduler& self = scheduler(lua);
     std::vector<std::string> numbers;
@@ -119,7 +124,7 @@ struct Scheduler::Bindings {
     self.current_->awaited = 1;
     self.current_->wants_list = false;
     self.connection_.submit(command, *self.current_);
-    return -1;
+    return suspend(self);
   }
 
   static int send_all(lua_State* lua) {
@@ -141,7 +146,7 @@ struct Scheduler::Bindings {
     self.current_->wants_list = true;
     for_each_command(
         lua, 1, [&](redis::Command command) { self.connection_.submit(command, *self.current_); });
-    return -1;
+    return suspend(self);
   }
 
   static int hand_out(lua_State* lua) {
@@ -159,7 +164,7 @@ struct Scheduler::Bindings {
     if (!outlet.full()) return 0;
     if (self.can_suspend(lua)) {
       self.waiting_for_room_.emplace_back(self.current_, &outlet);
-      return -1;
+      return suspend(self);
     }
     Fiber* caller = self.current_;
     while (outlet.full()) self.step(base::kNever);
@@ -177,7 +182,8 @@ struct Scheduler::Bindings {
     if (self.current_->access != Access::kWrite) throw ScriptError("atomically is for each");
     if (self.current_->in_transaction)
       throw ScriptError("atomically cannot be used inside atomically");
-    return self.transactions_->begin(*self.current_, lua_toboolean(lua, 1) != 0) ? 0 : -1;
+    return self.transactions_->begin(*self.current_, lua_toboolean(lua, 1) != 0) ? 0
+                                                                                 : suspend(self);
   }
 
   /// Does not wait for the reply: the reads that follow are behind it in the pipeline.
@@ -190,11 +196,24 @@ struct Scheduler::Bindings {
     return 0;
   }
 
+  /// What keeps a command from being a write of a transaction, or nothing. `commit` takes only what
+  /// passed here.
+  static int problem(lua_State* lua) {
+    try {
+      Scheduler& self = member_of_transaction(lua);
+      std::vector<std::string> numbers;
+      self.refuse_disturbing(command_at(lua, 1, lua_gettop(lua), numbers));
+      return 0;
+    } catch (const ScriptError& error) {
+      push(lua, std::string_view(error.what()));
+    }
+    return 1;
+  }
+
   static int commit(lua_State* lua) {
     Scheduler& self = member_of_transaction(lua);
-    for_each_command(lua, 1, [&](redis::Command command) { self.refuse_disturbing(command); });
     self.transactions_->commit(*self.current_, commands_at(lua, 1));
-    return -1;
+    return suspend(self);
   }
 
   static Scheduler& member_of_transaction(lua_State* lua) {
@@ -237,6 +256,7 @@ Scheduler::Scheduler(State& state, redis::Connection& connection,
   add_to_host(lua, "send_all", trampoline<Bindings::send_all>, this, nullptr);
   add_to_host(lua, "begin", trampoline<Bindings::begin>, this, nullptr);
   add_to_host(lua, "watch", trampoline<Bindings::watch>, this, nullptr);
+  add_to_host(lua, "problem", trampoline<Bindings::problem>, this, nullptr);
   add_to_host(lua, "commit", trampoline<Bindings::commit>, this, nullptr);
   add_to_host(lua, "leave", trampoline<Bindings::leave>, this, nullptr);
   lua_pop(lua, 1);
@@ -280,37 +300,28 @@ void Scheduler::start(const Function& function, Access access, std::vector<std::
 }
 
 void Scheduler::resume(Fiber& fiber, int arguments) {
-  Fiber* outer = std::exchange(current_, &fiber);
-  const State::Ended ended = state_.resume(fiber.thread, arguments);
-  current_ = outer;
-  if (ended != State::Ended::kYielded) finish(fiber, ended);
+  struct Restore {
+    Fiber*& current;
+    Fiber* outer;
+    ~Restore() { current = outer; }
+  };
+  State::Ended ended{};
+  {
+    const Restore restore{current_, std::exchange(current_, &fiber)};
+    fiber.suspended = false;
+    ended = state_.resume(fiber.thread, arguments);
+  }
+  if (ended != State::Ended::kYielded || !fiber.suspended) finish(fiber, ended);
 }
 
 void Scheduler::finish(Fiber& fiber, State::Ended ended) {
-  FiberEnd end;
-  lua_State* thread = fiber.thread;
-  if (ended == State::Ended::kReturned) {
-    end.first = value_at(thread, 1);
-    end.second = value_at(thread, 2);
-    lua_settop(thread, 0);
-  } else {
-    end.how = ended == State::Ended::kKilled ? FiberEnd::How::kKilled : FiberEnd::How::kFailed;
-    end.error = lua_isstring(thread, -1)
-                    ? std::string(string_at(thread, -1))
-                    : fmt::format("error object is a {}", luaL_typename(thread, -1));
-    luaL_traceback(state_.raw(), thread, nullptr, 0);
-    end.traceback = tidy_traceback(std::string(string_at(state_.raw(), -1)));
-    lua_pop(state_.raw(), 1);
-    if (end.how == FiberEnd::How::kKilled) {
-      end.error = State::position_of_stop(end.error);
-      if (end.error.empty()) end.error = end.traceback.substr(0, end.traceback.find('\n'));
-    }
-  }
+  FiberEnd end = end_of(fiber.thread, ended);
   transactions_->leave(fiber);
   --alive_;
   FiberOwner& owner = *fiber.owner;
   const auto arguments = std::move(fiber.arguments);
   if (ended == State::Ended::kReturned) {
+    lua_settop(fiber.thread, 0);
     free_.push_back(&fiber);
   } else {
     // Lua cannot resume a coroutine that failed.
@@ -318,6 +329,37 @@ void Scheduler::finish(Fiber& fiber, State::Ended ended) {
     std::erase_if(fibers_, [&](const auto& entry) { return entry.get() == &fiber; });
   }
   owner.on_end(arguments, std::move(end));
+}
+
+FiberEnd Scheduler::end_of(lua_State* thread, State::Ended ended) const {
+  FiberEnd end;
+  if (ended == State::Ended::kReturned) {
+    try {
+      end.first = value_at(thread, 1);
+      end.second = value_at(thread, 2);
+    } catch (const ScriptError& error) {
+      end.how = FiberEnd::How::kFailed;
+      end.error = fmt::format("what it returned cannot be used: {}", error.what());
+    }
+    return end;
+  }
+  luaL_traceback(state_.raw(), thread, nullptr, 0);
+  end.traceback = tidy_traceback(std::string(string_at(state_.raw(), -1)));
+  lua_pop(state_.raw(), 1);
+  end.how = FiberEnd::How::kFailed;
+  if (ended == State::Ended::kYielded) {
+    end.error = "coroutine.yield() outside of a coroutine of the script's own";
+  } else if (lua_isstring(thread, -1)) {
+    end.error = string_at(thread, -1);
+  } else {
+    end.error = fmt::format("error object is a {}", luaL_typename(thread, -1));
+  }
+  if (ended == State::Ended::kKilled) {
+    end.how = FiberEnd::How::kKilled;
+    end.error = State::position_of_stop(end.error);
+    if (end.error.empty()) end.error = end.traceback.substr(0, end.traceback.find('\n'));
+  }
+  return end;
 }
 
 bool Scheduler::resume_next_ready() {

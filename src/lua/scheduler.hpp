@@ -53,8 +53,7 @@ enum class Access { kWrite, kFind, kVerify, kCheck };
 /// command.
 ///
 /// Our own modules find in `host`: send(...), send_all{{...}, ...}, begin(alone), watch(key, ...),
-/// commit{{...},
-/// ...}, leave(), and the outlets.
+/// problem(...), commit{{...}, ...}, leave(), and the outlets.
 class Scheduler {
  public:
   struct Options {
@@ -93,6 +92,7 @@ class Scheduler {
   bool resume_next_ready();
   bool resume_next_with_room();
   void finish(Fiber& fiber, State::Ended ended);
+  FiberEnd end_of(lua_State* thread, State::Ended ended) const;
   void wake(Fiber& fiber) { ready_.push_back(&fiber); }
   bool can_suspend(lua_State* lua) const;
   void refuse_forbidden(redis::Command command) const;

@@ -10,11 +10,12 @@
 
 namespace moonshift::lua {
 
+/// What a binding returns, instead of its number of results, to yield.
+inline constexpr int kYield = -1;
+
 /// The only way from Lua into C++. LuaJIT would turn an exception that crosses it into a useless
 /// string, and a lua_error() inside a catch block would leak the exception; so the exception is
 /// saved, the block is left, and only then the Lua error is raised.
-///
-/// A binding returns its number of results, or -1 to yield.
 template <int (*binding)(lua_State*)>
 int trampoline(lua_State* lua) {
   int results = 0;
@@ -32,7 +33,7 @@ int trampoline(lua_State* lua) {
     failed = true;
   }
   if (failed) return lua_error(lua);
-  return results < 0 ? lua_yield(lua, 0) : results;
+  return results == kYield ? lua_yield(lua, 0) : results;
 }
 
 }  // namespace moonshift::lua

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "redis/error.hpp"
+
 namespace moonshift::lua {
 
 namespace {
@@ -13,7 +15,7 @@ using Clock = std::chrono::steady_clock;
 /// watchForKey), so a group must not watch many.
 constexpr std::size_t kMostWatched = 128;
 
-/// For replies that tell nothing: to WATCH and UNWATCH.
+/// For replies that tell nothing: to UNWATCH.
 struct Ignored : redis::ReplyHandler {
   void on_reply(Reply) override {}
 };
@@ -90,7 +92,20 @@ Transactions::Transactions(redis::Connection& connection, base::Duration batch_t
 
 Transactions::~Transactions() = default;
 
+void Transactions::require_permission() {
+  if (std::exchange(permitted_, true)) return;
+  for (const std::string_view verb : {"MULTI", "EXEC", "UNWATCH"}) {
+    const Reply reply = connection_.call({verb});
+    if (reply.is_error()) {
+      redis::throw_error_reply(
+          reply.text + ": this user may not use transactions; --engine server needs none",
+          connection_.where());
+    }
+  }
+}
+
 bool Transactions::begin(Fiber& fiber, bool alone) {
+  require_permission();
   if (!waiting_.empty() || !has_room(alone)) {
     waiting_.push_back({&fiber, alone});
     return false;
@@ -114,7 +129,14 @@ void Transactions::join(Fiber& fiber, bool alone) {
 
 void Transactions::watch(redis::Command command) {
   group_.watched += command.size() - 1;
-  connection_.submit(command, ignored);
+  ++watches_pending_;
+  connection_.submit(command, *this);
+}
+
+void Transactions::on_reply(Reply reply) {
+  --watches_pending_;
+  if (reply.is_error()) refusal_ = std::move(reply.text);
+  if (group_.joined > 0) decide();
 }
 
 void Transactions::commit(Fiber& fiber, Writes writes) {
@@ -133,8 +155,11 @@ void Transactions::leave(Fiber& fiber) {
 }
 
 void Transactions::decide() {
-  if (group_.undecided > 0) return;
-  if (group_.committed.empty()) {
+  // What was read is behind WATCH in the pipeline; who decides without reading waits for it here.
+  if (group_.undecided > 0 || watches_pending_ > 0) return;
+  if (!refusal_.empty()) {
+    refuse();
+  } else if (group_.committed.empty()) {
     connection_.submit(std::vector<std::string_view>{"UNWATCH"}, ignored);
   } else {
     execute();
@@ -142,6 +167,15 @@ void Transactions::decide() {
   keys_per_member_ = std::max<std::size_t>(1, group_.watched / group_.joined);
   group_ = Group{};
   admit();
+}
+
+/// Nobody's writes happen. Alone, each will know whether the refusal is its own.
+void Transactions::refuse() {
+  const std::string refusal = std::exchange(refusal_, {});
+  connection_.submit(std::vector<std::string_view>{"UNWATCH"}, ignored);
+  for (const Member& member : group_.committed) {
+    member.fiber->answer(group_.joined == 1 ? Reply::error(refusal) : Reply{});
+  }
 }
 
 void Transactions::execute() {

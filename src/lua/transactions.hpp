@@ -18,15 +18,16 @@ namespace moonshift::lua {
 /// has left, all the writes go out as one MULTI ... EXEC. If any watched key changed, nobody's
 /// writes happen and each member tries again, alone. The next group begins as soon as EXEC is
 /// queued. https://redis.io/docs/latest/develop/interact/transactions
-class Transactions {
+class Transactions : private redis::ReplyHandler {
  public:
   using Writes = std::vector<std::vector<std::string>>;
 
   Transactions(redis::Connection& connection, base::Duration batch_time);
-  ~Transactions();
+  ~Transactions() override;
 
-  /// Lets `fiber` into the open group. False if it has to wait: it then gets an answer when it is
-  /// in.
+  /// Lets `fiber` into the open group. Throws RedisError if this user may not use transactions:
+  /// without MULTI the writes would happen one by one, and unguarded. False if it has to wait: it
+  /// then gets an answer when it is in.
   bool begin(Fiber& fiber, bool alone);
 
   /// Sends a member's WATCH.
@@ -58,16 +59,23 @@ class Transactions {
   };
   class Execution;
 
+  /// The replies to WATCH. None may be refused, for then nothing would be guarded.
+  void on_reply(redis::Reply reply) override;
+  void require_permission();
   bool has_room(bool alone) const;
   void join(Fiber& fiber, bool alone);
   void decide();
   void execute();
+  void refuse();
   void admit();
   void finished(Execution& execution);
 
   redis::Connection& connection_;
   base::Pacer pacer_;
+  bool permitted_ = false;
   Group group_;
+  std::size_t watches_pending_ = 0;  ///< of the open group
+  std::string refusal_;              ///< of one of them
   std::size_t keys_per_member_ = 1;  ///< as the last group watched
   std::deque<Waiting> waiting_;
   std::list<std::unique_ptr<Execution>> executions_;

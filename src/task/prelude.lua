@@ -14,10 +14,14 @@ end
 local fatal
 local fatal_codes = { READONLY = true, MISCONF = true }
 
+local function note_fatal(text)
+  if fatal_codes[text:match("^%u+")] then fatal = text end
+end
+
 local function call(...)
   local reply = pcall_server(...)
   if type(reply) == "table" and reply.err then
-    if fatal_codes[reply.err:match("^%u+")] then fatal = reply.err end
+    note_fatal(reply.err)
     error(explain(reply.err, ...), 2)
   end
   return reply
@@ -31,12 +35,20 @@ local function pipelined(commands)
   return replies
 end
 
---- Here nothing can come in between; only the order is the local engine's: all reads, then all writes.
+--- Here nothing can come in between; the rest is as in the local engine: all reads, then all writes, and
+--- one that fails does not keep the others from happening, as EXEC has it.
 local function atomically(_, decide)
-  local writes = {}
+  local writes, failure = {}, nil
   local function write(...) writes[#writes + 1] = { ... } end
   local outcome, reason = decide(write, function() end)
-  for _, command in ipairs(writes) do call(unpack(command)) end
+  for _, command in ipairs(writes) do
+    local reply = pcall_server(unpack(command))
+    if type(reply) == "table" and reply.err then
+      note_fatal(reply.err)
+      failure = failure or explain(reply.err, unpack(command))
+    end
+  end
+  if failure then error(failure, 2) end
   return outcome, reason
 end
 

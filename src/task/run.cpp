@@ -23,9 +23,9 @@ using Clock = std::chrono::steady_clock;
 constexpr int kMostPasses = 3;
 constexpr std::size_t kShownItems = 20;
 
-/// How many items are remembered to tell those that would not go from those that came new; 8 bytes
-/// each.
-constexpr std::size_t kMostRemembered = 1 << 20;
+/// How many items are remembered to tell those that would not go from those that came new; some 50
+/// bytes each.
+constexpr std::size_t kMostRemembered = 1 << 18;
 
 /// How long items that are under way may take to end once the run is to stop.
 constexpr auto kStopGrace = std::chrono::seconds(5);
@@ -52,6 +52,13 @@ class Remembered {
 
  private:
   std::unordered_set<std::uint64_t> prints_;
+};
+
+/// An item that was treated in a further pass.
+struct Treated {
+  const std::string* outcome;  ///< a key of the tally
+  int pass;
+  bool remains = false;  ///< it came back in a later pass
 };
 
 base::UnixTime read_time(redis::Connection& connection) {
@@ -111,7 +118,7 @@ class TaskRun : public lua::Outlet, public lua::FiberOwner, public ItemListener 
       ++result_.tally.found;
     } else if (const auto found = treated_again_.find(fingerprint(item));
                found != treated_again_.end()) {
-      remember_remaining(std::move(item), *found->second);
+      remember_remaining(std::move(item), found->second);
       return;
     }
     if (options_.dry_run) {
@@ -167,8 +174,9 @@ class TaskRun : public lua::Outlet, public lua::FiberOwner, public ItemListener 
     }
     result_.tally.add(item, result);
     treated_in_pass_ = true;
-    if (treated_again_.size() < kMostRemembered) {
-      treated_again_.emplace(print, &result_.tally.outcomes.find(result.outcome)->first);
+    const auto counted = result_.tally.outcomes.find(result.outcome);
+    if (treated_again_.size() < kMostRemembered && counted != result_.tally.outcomes.end()) {
+      treated_again_.emplace(print, Treated{&counted->first, pass_});
     }
   }
 
@@ -184,15 +192,17 @@ class TaskRun : public lua::Outlet, public lua::FiberOwner, public ItemListener 
     said_ = {end.first, end.second};
   }
 
-  /// An item was treated in an earlier further pass, with that outcome, and here it is again.
-  void remember_remaining(Item item, const std::string& outcome) {
+  /// An item was treated in an earlier further pass, and here it is again.
+  void remember_remaining(Item item, Treated& treated) {
+    if (treated.pass == pass_ || std::exchange(treated.remains, true))
+      return;  // find emitted it twice
     Verification& verification = result_.verification;
     ++verification.remaining;
     // It was taken for a new one when it came back the first time.
     --verification.arrived;
     --result_.tally.found;
     --result_.tally.done;
-    --result_.tally.outcomes[outcome];
+    --result_.tally.outcomes[*treated.outcome];
     if (verification.examples.size() < kShownItems)
       verification.examples.push_back(std::move(item));
   }
@@ -292,8 +302,7 @@ class TaskRun : public lua::Outlet, public lua::FiberOwner, public ItemListener 
   bool treated_in_pass_ = false;
   std::pair<lua::Value, lua::Value> said_;  ///< by verify
   Remembered failed_;
-  /// Items that were treated in a further pass, and with what outcome (a key of the tally).
-  std::unordered_map<std::uint64_t, const std::string*> treated_again_;
+  std::unordered_map<std::uint64_t, Treated> treated_again_;
   std::optional<Aborted::Reason> stopped_;
   base::SteadyTime stopped_at_{};
   int presses_ = 0;

@@ -51,7 +51,11 @@ function atomically(keys, decide)
     host.begin(attempt > 1)
     host.watch(unpack(keys))
     local writes = {}
-    local function write(...) writes[#writes + 1] = { ... } end
+    local function write(...)
+      local problem = host.problem(...)
+      if problem then error(problem, 2) end
+      writes[#writes + 1] = { ... }
+    end
     local decided, outcome, reason = pcall(decide, write, host.watch)
     if not decided then
       host.leave()
@@ -81,14 +85,14 @@ glob = { match = host.glob_match, escape = host.glob_escape }
 
 scan = {}
 
-local first_count, most_count = 500, 2000
+local first_count, most_count = 10, 2000
 local big_page = 1024 * 1024 -- bytes; above it the next page is smaller
 
 --- How many elements to ask for next, so that neither many tiny nor few huge ones cost too much.
 local function next_count(count, page)
   local bytes = 0
   for i = 1, #page do bytes = bytes + #page[i] end
-  if bytes > big_page then return math.max(2, math.floor(count / 4)) end
+  if bytes > big_page then return math.max(2, math.floor(count * big_page / bytes)) end
   return math.min(most_count, count * 2)
 end
 
@@ -290,8 +294,10 @@ function require(name)
   if library.problem then error(library.problem, 2) end
   local main, problem = host.compile(library.source, library.chunk)
   if not main then error(problem, 0) end
-  modules[name] = main(name) or true
+  local made, module = pcall(main, name)
   loading[name] = nil
+  if not made then error(module, 0) end
+  modules[name] = module or true
   return modules[name]
 end
 

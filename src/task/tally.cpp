@@ -7,6 +7,7 @@ namespace moonshift::task {
 namespace {
 
 constexpr std::size_t kShownFailures = 10;
+constexpr std::size_t kMostOutcomes = 50;
 
 /// Reasons are meant to be few; a script that puts an id into each must not fill our memory.
 constexpr std::size_t kMostReasons = 50;
@@ -16,6 +17,13 @@ constexpr std::size_t kMostReasons = 50;
 void Tally::add(const Item& item, const ItemResult& result) {
   switch (result.kind) {
     case ItemResult::Kind::kDone:
+      if (!outcomes.contains(result.outcome) && outcomes.size() >= kMostOutcomes) {
+        add_failure(
+            item,
+            "each returns too many different outcomes: an outcome is a word such as \"removed\"",
+            "");
+        return;
+      }
       ++done;
       ++outcomes[result.outcome];
       if (!result.reason.empty()) {

@@ -236,6 +236,11 @@ TEST_CASE(
     const auto left = [&] { return server.integer({"ZCARD", "bull:mail:completed"}) - 1; };
     for (const int limit : {4'999, 4'000, 2'500, 1'000, 200}) {
       CHECK(test::run_and_kill([&] { clean(server, engine); }, [&] { return left() <= limit; }));
+      // What it had sent before is still done after it has died.
+      CHECK(test::eventually([&] {
+        const std::string clients = server.text({"CLIENT", "LIST"});
+        return clients.find('\n') == clients.rfind('\n');
+      }));
       // Three keys a job (hash, logs, dedup), besides the index, meta, the young job and its dedup
       // key.
       CHECK(server.integer({"DBSIZE"}) == 3 * left() + 4);

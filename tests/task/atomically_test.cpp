@@ -77,9 +77,11 @@ TEST_CASE("inside atomically only reads go out at once, and it has its place") {
   for (const Case& c : {
            Case{"return atomically({ key }, function(write) redis.call('PUBLISH', 'x', 'y') end)",
                 "PUBLISH must be given to `write`"},
-           Case{"return atomically({ key }, function() return atomically({ key }, function() end) end)",
+           Case{"return atomically({ key }, function() return atomically({ key }, function() end) "
+                "end)",
                 "atomically cannot be used inside atomically"},
-           Case{"return atomically({ key }, function(write) write('SUBSCRIBE', 'x') return 'removed' end)",
+           Case{"return atomically({ key }, function(write) write('SUBSCRIBE', 'x') return "
+                "'removed' end)",
                 "SUBSCRIBE is not allowed in a script"},
            Case{"local late atomically({ key }, function(_, watch) late = watch end) late(key)",
                 "are for the function that was given to atomically"},
@@ -102,7 +104,8 @@ TEST_CASE("an error inside atomically may be caught, and atomically used again")
   add_items(server, 300);
   const auto result = run(server, EngineChoice::kLocal,
                           "local ok = pcall(atomically, { key }, function() error('no') end) "
-                          "return atomically({ key }, function(write) write('UNLINK', key) return ok and 'wrong' or 'removed' end)");
+                          "return atomically({ key }, function(write) write('UNLINK', key) return "
+                          "ok and 'wrong' or 'removed' end)");
   CHECK(result.tally.outcomes.at("removed") == 300);
   CHECK(server.integer({"DBSIZE"}) == 0);
 }
@@ -143,4 +146,42 @@ TEST_CASE("an error while deciding leaves nothing written and nobody waiting") {
                           "if key == 'item:7' then error('no') end return 'removed' end)");
   CHECK(result.tally.outcomes.at("removed") == 99);
   CHECK(server.integer({"EXISTS", "item:7"}) == 1);
+}
+
+TEST_CASE("a user who may not use transactions is refused before anything is written") {
+  for (const std::string denied : {"-multi", "-watch", "-exec"}) {
+    CAPTURE(denied);
+    test::Server server;
+    add_items(server, 3);
+    server.call({"ACL", "SETUSER", "poor", "on", ">pw", "~*", "+@all", denied});
+    redis::Url url = server.url();
+    url.user = "poor";
+    url.password = redis::Secret("pw");
+    const redis::Endpoint endpoint(url, {});
+    task::RunOptions options;
+    options.engine = EngineChoice::kLocal;
+    const auto result = test::run_text(
+        "return task { find = function(p, emit) for key in scan.keys { match = 'item:*' } do "
+        "emit(key) end end, "
+        "each = function(p, key) return atomically({ key }, function(write) write('UNLINK', key) "
+        "return 'removed' end) end }",
+        endpoint, options);
+    CHECK((result.redis_error.has_value() || result.tally.failed == 3));
+    CHECK(result.tally.outcomes.empty());
+    CHECK(server.integer({"DBSIZE"}) == 3);
+  }
+}
+
+TEST_CASE(
+    "of several writes one that fails does not keep the others from happening, in both engines") {
+  for (const auto engine : {EngineChoice::kLocal, EngineChoice::kServer}) {
+    test::Server server;
+    add_items(server, 1);
+    const auto result = run(
+        server, engine,
+        "return atomically({ key }, function(write) redis.call('GET', key) write('LPUSH', key, 1) "
+        "write('SET', 'second', 1) return 'removed' end)");
+    CHECK(result.tally.failed == 1);
+    CHECK(server.integer({"EXISTS", "second"}) == 1);
+  }
 }

@@ -371,3 +371,30 @@ TEST_CASE("a Redis that goes away in the middle is told beside what was done") {
       task_with_each("redis.call('UNLINK', key) return 'removed'"), server.endpoint(), options);
   if (killed) CHECK(result.redis_error.has_value());
 }
+
+TEST_CASE("an item that find emits twice in a pass is no item that would not go") {
+  test::Server server;
+  const RunResult result = test::run_text(
+      "return task { find = function(p, emit) if redis.call('EXISTS', 'gone') == 0 then for _ = 1, "
+      "3 do emit('a') end end end, "
+      "each = function(p, a) if redis.call('INCR', 'n') > 5 then redis.call('SET', 'gone', 1) end "
+      "return 'removed' end }",
+      server.endpoint(), in(EngineChoice::kLocal));
+  CHECK(result.verification.holds);
+  CHECK(result.verification.remaining == 0);
+}
+
+TEST_CASE("what each returns or yields wrongly is that item's failure, and the others go on") {
+  for (const std::string wrong :
+       {"return redis.call", "coroutine.yield()", "local t = {} t.t = t return t"}) {
+    CAPTURE(wrong);
+    test::Server server;
+    add_items(server, 5);
+    const RunResult result =
+        test::run_text(task_with_each("if key == 'item:3' then " + wrong +
+                                      " end redis.call('UNLINK', key) return 'removed'"),
+                       server.endpoint(), in(EngineChoice::kLocal));
+    CHECK(result.tally.failed == 1);
+    CHECK(result.tally.outcomes.at("removed") == 4);
+  }
+}

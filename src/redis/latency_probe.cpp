@@ -41,7 +41,7 @@ void LatencyProbe::run(std::stop_token stop, Connection connection) {
       std::unique_lock lock(mutex_);
       wake_.wait_for(lock, stop, kInterval, [] { return false; });
     }
-  } catch (const RedisError& error) {
+  } catch (const std::exception& error) {  // Aborted by a signal, too
     // The run itself will meet the same failure and tell it; the probe only stops measuring.
     base::log_debug("latency probe: {}", error.what());
   }

@@ -57,8 +57,8 @@ class Remembered {
 /// An item that was treated in a further pass.
 struct Treated {
   const std::string* outcome;  ///< a key of the tally
-  int pass;
-  bool remains = false;  ///< it came back in a later pass
+  int pass;                    ///< the last one that treated it
+  int times = 1;               ///< in how many further passes
 };
 
 base::UnixTime read_time(redis::Connection& connection) {
@@ -118,8 +118,13 @@ class TaskRun : public lua::Outlet, public lua::FiberOwner, public ItemListener 
       ++result_.tally.found;
     } else if (const auto found = treated_again_.find(fingerprint(item));
                found != treated_again_.end()) {
-      remember_remaining(std::move(item), found->second);
-      return;
+      Treated& treated = found->second;
+      if (treated.pass == pass_) return;  // find emitted it twice
+      // One that came back once may have been made anew. In every pass: it would not go.
+      if (pass_ == kMostPasses && treated.times == kMostPasses - 1) {
+        remember_remaining(std::move(item), treated);
+        return;
+      }
     }
     if (options_.dry_run) {
       if (result_.sample.size() < kShownItems) result_.sample.push_back(std::move(item));
@@ -175,7 +180,9 @@ class TaskRun : public lua::Outlet, public lua::FiberOwner, public ItemListener 
     result_.tally.add(item, result);
     treated_in_pass_ = true;
     const auto counted = result_.tally.outcomes.find(result.outcome);
-    if (treated_again_.size() < kMostRemembered && counted != result_.tally.outcomes.end()) {
+    if (const auto known = treated_again_.find(print); known != treated_again_.end()) {
+      if (std::exchange(known->second.pass, pass_) != pass_) ++known->second.times;
+    } else if (treated_again_.size() < kMostRemembered && counted != result_.tally.outcomes.end()) {
       treated_again_.emplace(print, Treated{&counted->first, pass_});
     }
   }
@@ -192,17 +199,16 @@ class TaskRun : public lua::Outlet, public lua::FiberOwner, public ItemListener 
     said_ = {end.first, end.second};
   }
 
-  /// An item was treated in an earlier further pass, and here it is again.
+  /// An item was treated in each further pass, and here it is again.
   void remember_remaining(Item item, Treated& treated) {
-    if (treated.pass == pass_ || std::exchange(treated.remains, true))
-      return;  // find emitted it twice
+    treated.pass = pass_;
     Verification& verification = result_.verification;
     ++verification.remaining;
-    // It was taken for a new one when it came back the first time.
-    --verification.arrived;
-    --result_.tally.found;
-    --result_.tally.done;
-    --result_.tally.outcomes[*treated.outcome];
+    // It was taken for a new one each time it came back.
+    verification.arrived -= treated.times;
+    result_.tally.found -= treated.times;
+    result_.tally.done -= treated.times;
+    result_.tally.outcomes[*treated.outcome] -= treated.times;
     if (verification.examples.size() < kShownItems)
       verification.examples.push_back(std::move(item));
   }

@@ -181,9 +181,20 @@ void ServerEngine::fail(const std::string& error) {
   throw lua::ScriptError(bundle_.map_error(error));
 }
 
-void ServerEngine::press() {
-  // While a script runs, Redis answers others only after its busy-reply-threshold (5 s), and then
-  // only SCRIPT KILL and the like: https://redis.io/docs/latest/commands/script-kill
+void ServerEngine::press() { kill_script(); }
+
+void ServerEngine::give_up() {
+  if (kill_script()) return;  // it is there, and busy with a script that cannot be killed
+  throw redis::RedisError(
+      redis::RedisError::Kind::kTimedOut,
+      fmt::format("{}: no reply; {} items were under way, and running it again goes on with them",
+                  connection_.where(), running_.size()));
+}
+
+/// While a script runs, Redis answers others only after its busy-reply-threshold (5 s), and then
+/// only SCRIPT KILL and the like: https://redis.io/docs/latest/commands/script-kill Returns whether
+/// it answered.
+bool ServerEngine::kill_script() {
   redis::ConnectionOptions options = endpoint_.options();
   options.deadline = base::kNever;
   options.command_timeout = std::chrono::seconds(1);
@@ -193,12 +204,14 @@ void ServerEngine::press() {
     if (reply.text.starts_with("UNKILLABLE") && !std::exchange(told_unkillable_, true)) {
       base::log_warning(
           "{}: the script has written and cannot be ended by SCRIPT KILL; Redis stays blocked "
-          "until it "
-          "ends by itself (SHUTDOWN NOSAVE would lose data)",
+          "until "
+          "it ends by itself (SHUTDOWN NOSAVE would lose data)",
           connection_.where());
     }
-  } catch (const redis::RedisError& error) {
+    return true;
+  } catch (const std::runtime_error& error) {  // after a signal it may also be Aborted
     base::log_debug("SCRIPT KILL: {}", error.what());
+    return false;
   }
 }
 

@@ -24,13 +24,14 @@ class ServerEngine : public Engine, public redis::ReplyHandler {
   void finish() override;
   bool idle() const override { return waiting_.empty() && running_.empty(); }
   void press() override;
-  void give_up() override { press(); }
+  void give_up() override;
   std::int64_t batches() const override { return batches_; }
 
   void on_reply(redis::Reply reply) override;
 
  private:
   void load();
+  bool kill_script();
   void send_when_due();
   void send();
   void submit();

@@ -91,10 +91,11 @@ class Redis {
   std::unique_ptr<redisContext, decltype(&redisFree)> context_;
 };
 
-/// Removes the keys that match and have no TTL with what Redis and hiredis allow at best: as soon
-/// as a page of keys is there, the next is asked for, and nothing waits for anything else.
-void purge_plainly(Redis& redis, std::string_view pattern) {
-  enum class Kind { kScan, kTtl, kExpire };
+/// Removes the keys that match, all or only those without a TTL, with what Redis and hiredis allow
+/// at best: as soon as a page of keys is there, the next is asked for, and nothing waits for
+/// anything else.
+void purge_plainly(Redis& redis, std::string_view pattern, bool leaked_only) {
+  enum class Kind { kScan, kTtl, kRemove };
   struct Pending {
     Kind kind;
     std::string key;
@@ -116,12 +117,12 @@ void purge_plainly(Redis& redis, std::string_view pattern) {
       const redisReply& keys = *reply->element[1];
       for (std::size_t i = 0; i < keys.elements; ++i) {
         const std::string_view key(keys.element[i]->str, keys.element[i]->len);
-        redis.append({"PTTL", key});
-        pending.push_back({Kind::kTtl, std::string(key)});
+        redis.append({leaked_only ? "PTTL" : "UNLINK", key});
+        pending.push_back({leaked_only ? Kind::kTtl : Kind::kRemove, std::string(key)});
       }
     } else if (request.kind == Kind::kTtl && reply->integer == -1) {
       redis.append({"PEXPIRE", request.key, "-1", "NX"});
-      pending.push_back({Kind::kExpire, {}});
+      pending.push_back({Kind::kRemove, {}});
     }
   }
 }
@@ -320,19 +321,34 @@ Measurement measure(const Server& server, const Method& method, long leaked, lon
   }
 }
 
-Method moonshift(const std::string& program, const Server& server, const std::string& engine) {
+/// Only the leaked keys have this prefix, so that those who do not look at the TTL can be compared.
+constexpr const char* kLeakedPrefix = "rl:leaked:*";
+
+Method moonshift(const std::string& program, const Server& server, const std::string& engine,
+                 const std::string& only) {
+  const std::string pattern = only == "all" ? kLeakedPrefix : "rl:*";
   return {"moonshift, " + engine + " engine",
           {program, "run", "ratelimit/purge", "--url", "unix://" + server.socket(), "--engine",
-           engine, "--param", "pattern=rl:*", "--param", "only=leaked", "--json"}};
+           engine, "--param", "pattern=" + pattern, "--param", "only=" + only, "--json"}};
+}
+
+Method plain(const Server& server, const std::string& only) {
+  return {"plain C++ pipeline",
+          {std::filesystem::read_symlink("/proc/self/exe"), "plain", server.socket(), only}};
+}
+
+/// Who finds out itself which keys have no TTL.
+std::vector<Method> careful_methods(const std::string& program, const Server& server) {
+  return {plain(server, "leaked"), moonshift(program, server, "local", "leaked"),
+          moonshift(program, server, "server", "leaked")};
 }
 
 std::vector<Method> methods(const std::string& program, const Server& server) {
   const std::string redis_cli = "redis-cli -s " + server.socket();
   return {
-      {"plain C++ pipeline",
-       {std::filesystem::read_symlink("/proc/self/exe"), "plain", server.socket(), "rl:*"}},
-      moonshift(program, server, "local"),
-      moonshift(program, server, "server"),
+      plain(server, "all"),
+      moonshift(program, server, "local", "all"),
+      moonshift(program, server, "server", "all"),
       {"redis-cli | xargs",
        {"sh", "-c",
         redis_cli + " --scan --pattern 'rl:leaked:*' | xargs " + redis_cli + " unlink"}},
@@ -405,9 +421,9 @@ void print_table(const std::vector<Method>& methods,
   }
 }
 
-void compare(const std::string& program, long keys, int rounds) {
-  const Server server;
-  const std::vector<Method> all = methods(program, server);
+std::vector<std::vector<Measurement>> measure_all(const Server& server,
+                                                  const std::vector<Method>& all, long keys,
+                                                  int rounds) {
   std::vector<std::vector<Measurement>> measured(all.size());
   for (int round = 1; round <= rounds; ++round) {
     for (std::size_t i = 0; i < all.size(); ++i) {
@@ -417,16 +433,23 @@ void compare(const std::string& program, long keys, int rounds) {
     }
   }
   progress("");
+  return measured;
+}
 
-  std::cout << "Purging " << thousands(keys) << " leaked of " << thousands(2 * keys)
-            << " rate-limit keys, Redis " << Redis(server.socket()).info("server", "redis_version")
+void compare(const std::string& program, long keys, int rounds) {
+  const Server server;
+  const auto all = methods(program, server);
+  const auto careful = careful_methods(program, server);
+  std::cout << "Purging " << thousands(keys) << " of " << thousands(2 * keys)
+            << " rate-limit keys by their prefix, Redis "
+            << Redis(server.socket()).info("server", "redis_version")
             << " on a Unix socket; medians of " << rounds << " rounds\n\n";
-  print_table(all, measured);
+  print_table(all, measure_all(server, all, keys, rounds));
+  std::cout << "\nPurging those among them that have no TTL\n\n";
+  print_table(careful, measure_all(server, careful, keys, rounds));
   std::cout << R"(
-Every method removes the same keys. redis-cli and the EVAL of a runbook do not look at the TTL, so
-they are given a prefix that only the leaked keys have, which a real key space does not offer.
-The plain pipeline is the limit: the same commands through hiredis, a second look at every key that
-is left included, but without Lua, a budget or any other care. The last two do not look again.
+The plain pipeline is the limit: the same commands through hiredis, a second look at what is left
+included, but without Lua, a budget or any other care. redis-cli and the EVAL do not look again.
 PING: what a bystander on a connection of its own waits, one PING being due each millisecond.
 )";
 }
@@ -435,7 +458,7 @@ PING: what a bystander on a connection of its own waits, one PING being due each
 void check_memory(const std::string& program, long keys) {
   const Server server;
   for (const std::string engine : {"local", "server"}) {
-    const Method method = moonshift(program, server, engine);
+    const Method method = moonshift(program, server, engine, "leaked");
     progress(method.name);
     const Measurement result = measure(server, method, keys, 0);
     progress("");
@@ -453,8 +476,10 @@ int main(int argc, char** argv) try {
   const std::vector<std::string> words(argv + 1, argv + argc);
   if (words.size() == 3 && words[0] == "plain") {
     Redis redis(words[1]);
-    purge_plainly(redis, words[2]);
-    purge_plainly(redis, words[2]);  // as moonshift verifies: nothing must be left to remove
+    const bool leaked_only = words[2] == "leaked";
+    for (int pass = 0; pass < 2; ++pass) {  // as moonshift verifies: nothing must be left to remove
+      purge_plainly(redis, leaked_only ? "rl:*" : kLeakedPrefix, leaked_only);
+    }
     return 0;
   }
 

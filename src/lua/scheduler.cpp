@@ -38,10 +38,7 @@ bool equal_ignoring_case(std::string_view text, std::string_view lower) {
 /// Commands that EVAL lets through but that would wait on, or change, the connection all fibers
 /// share.
 bool disturbs_connection(redis::Command command) {
-  if (equal_ignoring_case(command[0], "select") || equal_ignoring_case(command[0], "blmpop") ||
-      equal_ignoring_case(command[0], "bzmpop")) {
-    return true;
-  }
+  if (equal_ignoring_case(command[0], "select")) return true;
   const bool reads_stream =
       equal_ignoring_case(command[0], "xread") || equal_ignoring_case(command[0], "xreadgroup");
   return reads_stream && std::any_of(command.begin(), command.end(), [](std::string_view word) {

@@ -18,8 +18,8 @@ class CommandTable {
   /// commands (INFO, TIME, CONFIG GET...) that carry none. What is not known may write.
   bool only_reads(Command command) const;
 
-  /// Whether EVAL would refuse the command: it has the `noscript` flag. Those change the connection
-  /// or wait on it (MULTI, SUBSCRIBE, BLPOP, AUTH...).
+  /// Whether scripts may not call the command: it has the `noscript` flag, as in EVAL, or waits for
+  /// other clients. Those change the connection or wait on it (MULTI, SUBSCRIBE, BLPOP, AUTH...).
   bool refused_in_scripts(Command command) const;
 
  private:

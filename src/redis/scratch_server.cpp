@@ -125,6 +125,9 @@ ScratchServer::ScratchServer(const Url& url, SteadyTime deadline) {
   url_.scheme = Url::Scheme::kUnix;
   url_.path = directory_ + "/redis.sock";
   url_.database = url.database;
+  for (const auto& option : url.options) {
+    directives_ += (directives_.empty() ? "" : ", ") + option.first;
+  }
 
   std::array<int, 2> ends{};
   if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) != 0) {
@@ -165,8 +168,10 @@ void ScratchServer::wait_ready(SteadyTime deadline) {
   for (;;) {
     pollfd entry{guardian_.get(), POLLIN, 0};
     if (::poll(&entry, 1, 5) > 0) {
+      // Redis 8 does not name a directive that it does not know.
       throw RedisError(RedisError::Kind::kNoServer,
-                       "scratch: the server ended before it was ready: " + last_words());
+                       fmt::format("scratch: the server{}{} ended before it was ready: {}",
+                                   directives_.empty() ? "" : " with ", directives_, last_words()));
     }
     if (base::Interrupt::signal() != 0) {
       throw base::Aborted(base::Aborted::Reason::kSignal,

@@ -31,6 +31,7 @@ class ScratchServer {
   std::string last_words() const;
 
   std::string directory_;
+  std::string directives_;  ///< names of those that the URL sets
   Url url_;
   Descriptor guardian_;  ///< closing it tells the guardian to clean up
   int guardian_pid_ = -1;

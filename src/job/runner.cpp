@@ -141,10 +141,13 @@ class Runner {
     done.run = task::run_task(script, step.params, endpoint_, options);
     done.latency = probe.read();
     done.exit_code = exit_code_of(done.run);
-    if (done.exit_code != ExitCode::kNoRedis)
-      done.freed.count = before.count - look_at(endpoint_).memory.count;
     report_.exit_code = graver(report_.exit_code, done.exit_code);
     report_.steps.push_back(std::move(done));
+    // What was done stands in the report already, should Redis be gone by now.
+    StepReport& step_report = report_.steps.back();
+    if (step_report.exit_code != ExitCode::kNoRedis) {
+      step_report.freed.count = before.count - look_at(endpoint_).memory.count;
+    }
   }
 
   void run_checks() {

@@ -60,7 +60,8 @@ void CommandTable::add(const Reply& entry) {
   const std::string name = lower_case(entry.elements[0].text);
   const bool has_parts =
       entry.elements.size() > kSubcommands && !entry.elements[kSubcommands].elements.empty();
-  // Redis 8 lets EVAL call BLPOP and its like, and there they do not wait; sent on their own they do.
+  // Redis 8 lets EVAL call BLPOP and its like, and there they do not wait; sent on their own they
+  // do.
   const bool waits = has_flag(flags, "blocking") && name != "xread" && name != "xreadgroup";
   flags_[name] = {has_flag(flags, "readonly") || is_informational(name),
                   has_flag(flags, "noscript") || waits, has_parts};

@@ -204,11 +204,13 @@ class TaskRun : public lua::Outlet, public lua::FiberOwner, public ItemListener 
     treated.pass = pass_;
     Verification& verification = result_.verification;
     ++verification.remaining;
-    // It was taken for a new one each time it came back.
-    verification.arrived -= treated.times;
-    result_.tally.found -= treated.times;
-    result_.tally.done -= treated.times;
-    result_.tally.outcomes[*treated.outcome] -= treated.times;
+    // It was taken for a new one each time it came back, unless its outcome was another one then.
+    std::int64_t& counted = result_.tally.outcomes[*treated.outcome];
+    const std::int64_t times = std::min<std::int64_t>(treated.times, counted);
+    verification.arrived = std::max<std::int64_t>(0, verification.arrived - times);
+    result_.tally.found -= times;
+    result_.tally.done -= times;
+    counted -= times;
     if (verification.examples.size() < kShownItems)
       verification.examples.push_back(std::move(item));
   }

@@ -29,6 +29,7 @@ TEST_CASE("commands that only look are told from those that may write") {
   CHECK(table.refused_in_scripts(std::vector<std::string_view>{"multi"}));
   CHECK(table.refused_in_scripts(std::vector<std::string_view>{"BLPOP", "k", "0"}));
   CHECK(table.refused_in_scripts(std::vector<std::string_view>{"WAIT", "1", "0"}));
-  CHECK_FALSE(table.refused_in_scripts(std::vector<std::string_view>{"XREAD", "STREAMS", "s", "0"}));
+  CHECK_FALSE(
+      table.refused_in_scripts(std::vector<std::string_view>{"XREAD", "STREAMS", "s", "0"}));
   CHECK_FALSE(table.refused_in_scripts(std::vector<std::string_view>{"UNLINK", "k"}));
 }

@@ -71,9 +71,12 @@ for (const engine of ['local', 'server']) {
 
     const assertSameEnd = async (server) =>
       assert.deepEqual(differences(uninterrupted.end, await cleanAll(server, engine)), []);
-    /** Points of a run from its first command to its last, in bytes. */
+    /**
+     * Points of a run from its first command on, in bytes. How many bytes a run takes varies with the
+     * batches that its engine chooses, so its last part is left out: every cut must meet a run under way.
+     */
     const cuts = (state, count) => {
-      const bytes = uninterrupted.bytes[state];
+      const bytes = uninterrupted.bytes[state] / 2;
       return Array.from({ length: count }, (_, i) =>
         random.between(
           Math.floor((bytes * i) / count) + 1,

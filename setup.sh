@@ -5,9 +5,11 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 
 build_packages=(
   g++ cmake ninja-build pkg-config redis-server
-  libluajit-5.1-dev libhiredis-dev libcxxopts-dev libspdlog-dev libtomlplusplus-dev nlohmann-json3-dev
+  libluajit-5.1-dev libcxxopts-dev libspdlog-dev libssl-dev libtomlplusplus-dev nlohmann-json3-dev
+  lua-cjson-dev libmsgpack-cxx-dev
 )
-test_packages=(doctest-dev python3-cram lua-check npm)
+bench_packages=(libhiredis-dev)
+test_packages=(doctest-dev python3-cram lua-check npm python3-limits python3-redis ruby-sidekiq)
 
 usage() {
   cat <<'HELP'
@@ -110,7 +112,7 @@ count_cases() {
 }
 
 run_tests() {  # PRESET
-  install_packages "${build_packages[@]}" "${test_packages[@]}"
+  install_packages "${build_packages[@]}" "${bench_packages[@]}" "${test_packages[@]}"
   quietly cmake --preset "$1"
   cmake --build --preset "$1"
   install_libraries
@@ -125,6 +127,7 @@ run_tests() {  # PRESET
 }
 
 bench() {
+  install_packages "${bench_packages[@]}"
   build
   quietly cmake -S tests/bench -B build/bench -G Ninja -DCMAKE_BUILD_TYPE=Release
   cmake --build build/bench

@@ -18,6 +18,9 @@ std::string glob_escape(std::string_view text);
 /// `\n`, `\x00`..., and anything longer than `limit` bytes is cut with `...`.
 std::string printable(std::string_view bytes, std::size_t limit = 200);
 
+/// Of ASCII letters; whatever the locale.
+bool equal_ignoring_case(std::string_view a, std::string_view b);
+
 bool is_utf8(std::string_view bytes);
 
 /// The candidates that `word` may have meant, nearest first; at most three.

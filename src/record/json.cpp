@@ -2,6 +2,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "base/base64.hpp"
 #include "base/text.hpp"
 #include "record/report.hpp"
 
@@ -14,19 +15,7 @@ using Json = nlohmann::ordered_json;
 /// A string if it is UTF-8; else {"b64": "..."}.
 Json to_json(const std::string& bytes) {
   if (base::is_utf8(bytes)) return bytes;
-  static constexpr std::string_view kAlphabet =
-      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string text;
-  for (std::size_t i = 0; i < bytes.size(); i += 3) {
-    std::uint32_t group = 0;
-    for (std::size_t k = 0; k < 3; ++k) {
-      group = group << 8 | (i + k < bytes.size() ? static_cast<unsigned char>(bytes[i + k]) : 0);
-    }
-    for (std::size_t k = 0; k < 4; ++k) {
-      text += i + k > bytes.size() ? '=' : kAlphabet[group >> (18 - 6 * k) & 63];
-    }
-  }
-  return Json{{"b64", text}};
+  return Json{{"b64", base::base64_encode(bytes)}};
 }
 
 Json to_json(const task::Item& item) {

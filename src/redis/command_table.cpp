@@ -27,12 +27,17 @@ constexpr std::array<std::string_view, 36> kInformational{"acl|cat",        "acl
                                                           "slowlog|get",    "slowlog|len",
                                                           "time",           "xinfo|help"};
 
-std::string lower_case(std::string_view text) {
-  std::string lower(text);
-  std::transform(lower.begin(), lower.end(), lower.begin(), [](char c) {
-    return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
-  });
-  return lower;
+/// Places in an entry of COMMAND's reply. Redis 6 tells no subcommands.
+constexpr std::size_t kName = 0, kArity = 1, kFlags = 2, kSubcommands = 9;
+
+/// Those that send something to replicas or other clients without being writes (redis
+/// src/commands/*.json, MAY_REPLICATE), as far as EVAL lets them run.
+constexpr std::array<std::string_view, 3> kMayReplicate{"pfcount", "publish", "spublish"};
+
+char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c; }
+
+bool contains(std::span<const std::string_view> names, std::string_view name) {
+  return std::find(names.begin(), names.end(), name) != names.end();
 }
 
 bool has_flag(const Reply& flags, std::string_view name) {
@@ -40,54 +45,77 @@ bool has_flag(const Reply& flags, std::string_view name) {
                      [&](const Reply& flag) { return flag.text == name; });
 }
 
-bool is_informational(std::string_view name) {
-  return std::find(kInformational.begin(), kInformational.end(), name) != kInformational.end();
+}  // namespace
+
+/// FNV-1a.
+std::size_t CommandTable::AnyCaseHash::operator()(std::string_view name) const {
+  std::uint64_t hash = 0xcbf29ce484222325;
+  for (const char c : name) {
+    hash = (hash ^ static_cast<unsigned char>(lower(c))) * 0x100000001b3;
+  }
+  return hash;
 }
 
-}  // namespace
+bool CommandTable::AnyCaseEqual::operator()(std::string_view a, std::string_view b) const {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                    [](char x, char y) { return lower(x) == lower(y); });
+}
 
 CommandTable CommandTable::read(Connection& connection) {
   CommandTable table;
-  for (const Reply& entry : connection.expect({"COMMAND"}).elements) table.add(entry);
+  for (const Reply& entry : connection.expect({"COMMAND"}).elements) {
+    if (entry.elements.size() <= kFlags) continue;
+    Whole& whole = table.commands_[entry.elements[kName].text];
+    static_cast<Part&>(whole) = part(entry);
+    if (entry.elements.size() <= kSubcommands) continue;
+    for (const Reply& sub : entry.elements[kSubcommands].elements) {
+      if (sub.elements.size() <= kFlags) continue;
+      const std::string& name = sub.elements[kName].text;  // "xinfo|stream"
+      whole.parts[name.substr(name.find('|') + 1)] = part(sub);
+    }
+  }
   return table;
 }
 
-void CommandTable::add(const Reply& entry) {
-  // name, arity, flags, three key positions, ACL categories, tips, key specifications, subcommands
-  constexpr std::size_t kFlags = 2, kSubcommands = 9;
-  if (entry.elements.size() <= kFlags) return;
+CommandTable::Part CommandTable::part(const Reply& entry) {
+  const std::string& name = entry.elements[kName].text;
   const Reply& flags = entry.elements[kFlags];
-  const std::string name = lower_case(entry.elements[0].text);
-  const bool has_parts =
-      entry.elements.size() > kSubcommands && !entry.elements[kSubcommands].elements.empty();
+  const CommandInfo info{.arity = entry.elements[kArity].integer,
+                         .write = has_flag(flags, "write"),
+                         .readonly = has_flag(flags, "readonly"),
+                         .noscript = has_flag(flags, "noscript"),
+                         .blocking = has_flag(flags, "blocking"),
+                         .may_replicate = contains(kMayReplicate, name)};
   // Redis 8 lets EVAL call BLPOP and its like, and there they do not wait; sent on their own they
   // do.
-  const bool waits = has_flag(flags, "blocking") && name != "xread" && name != "xreadgroup";
-  flags_[name] = {has_flag(flags, "readonly") || is_informational(name),
-                  has_flag(flags, "noscript") || waits, has_parts};
-  if (!has_parts) return;
-  for (const Reply& part : entry.elements[kSubcommands].elements) add(part);
+  const bool waits = info.blocking && name != "xread" && name != "xreadgroup";
+  return {info, info.readonly || contains(kInformational, name), info.noscript || waits};
+}
+
+/// As lookupCommandLogic of redis src/server.c.
+const CommandTable::Part* CommandTable::find_part(Command command) const {
+  if (command.empty()) return nullptr;
+  const auto whole = commands_.find(command[0]);
+  if (whole == commands_.end()) return nullptr;
+  const Names<Part>& parts = whole->second.parts;
+  if (parts.empty() || command.size() == 1) return &whole->second;
+  const auto part = parts.find(command[1]);
+  return part == parts.end() ? nullptr : &part->second;
+}
+
+const CommandInfo* CommandTable::find(Command command) const {
+  const Part* part = find_part(command);
+  return part == nullptr ? nullptr : &part->info;
 }
 
 bool CommandTable::only_reads(Command command) const {
-  const Flags* flags = find(command);
-  return flags != nullptr && flags->readonly;
+  const Part* part = find_part(command);
+  return part != nullptr && part->only_reads;
 }
 
 bool CommandTable::refused_in_scripts(Command command) const {
-  const Flags* flags = find(command);
-  return flags != nullptr && flags->noscript;
-}
-
-/// Scripts ask for each of their commands, so the name of a part is put together only where there
-/// are any.
-const CommandTable::Flags* CommandTable::find(Command command) const {
-  const std::string name = lower_case(command[0]);
-  const auto whole = flags_.find(name);
-  if (whole == flags_.end()) return nullptr;
-  if (!whole->second.has_parts || command.size() < 2) return &whole->second;
-  const auto part = flags_.find(name + "|" + lower_case(command[1].substr(0, 32)));
-  return part == flags_.end() ? &whole->second : &part->second;
+  const Part* part = find_part(command);
+  return part != nullptr && part->refused_in_scripts;
 }
 
 }  // namespace moonshift::redis

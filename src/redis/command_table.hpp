@@ -1,11 +1,31 @@
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 
 #include "redis/connection.hpp"
 
 namespace moonshift::redis {
+
+/// What the server says of one command or subcommand.
+struct CommandInfo {
+  /// How many words it takes, its name included; negative: at least so many.
+  std::int64_t arity = 0;
+  bool write = false;
+  bool readonly = false;
+  bool noscript = false;  ///< EVAL refuses it
+  bool blocking = false;  ///< may wait for other clients
+  /// Counts as a write in a script that promised not to write. COMMAND does not tell this flag.
+  bool may_replicate = false;
+
+  bool takes(std::size_t words) const {
+    const auto count = static_cast<std::int64_t>(words);
+    return arity >= 0 ? count == arity : count >= -arity;
+  }
+};
 
 /// What the connected server says of its own commands
 /// (https://redis.io/docs/latest/commands/command).
@@ -14,25 +34,46 @@ class CommandTable {
   /// Asks the server once. Throws RedisError.
   static CommandTable read(Connection& connection);
 
+  /// What the server would run: with two words or more, the subcommand of a command that has any.
+  /// Null if it would run nothing. A command that `rename-command` renamed is known by its old name
+  /// only, since that is what COMMAND tells.
+  const CommandInfo* find(Command command) const;
+
   /// Whether the command only looks: it has the `readonly` flag, or is one of the informational
   /// commands (INFO, TIME, CONFIG GET...) that carry none. What is not known may write.
   bool only_reads(Command command) const;
 
-  /// Whether scripts may not call the command: it has the `noscript` flag, as in EVAL, or waits for
-  /// other clients. Those change the connection or wait on it (MULTI, SUBSCRIBE, BLPOP, AUTH...).
+  /// Whether tasks may not call the command: EVAL refuses it, or it waits for other clients. Those
+  /// change the connection or wait on it (MULTI, SUBSCRIBE, BLPOP, AUTH...).
   bool refused_in_scripts(Command command) const;
 
  private:
-  struct Flags {
-    bool readonly = false;
-    bool noscript = false;
-    bool has_parts = false;  ///< XINFO and its like: XINFO STREAM has flags of its own
+  /// Names are looked up as they were typed, without a lower-case copy: scripts ask for each of
+  /// their commands.
+  struct AnyCaseHash {
+    using is_transparent = void;
+    std::size_t operator()(std::string_view name) const;
+  };
+  struct AnyCaseEqual {
+    using is_transparent = void;
+    bool operator()(std::string_view a, std::string_view b) const;
+  };
+  template <class Info>
+  using Names = std::unordered_map<std::string, Info, AnyCaseHash, AnyCaseEqual>;
+
+  struct Part {
+    CommandInfo info;
+    bool only_reads = false;
+    bool refused_in_scripts = false;
+  };
+  struct Whole : Part {
+    Names<Part> parts;  ///< XINFO and its like: XINFO STREAM has flags of its own
   };
 
-  void add(const Reply& entry);
-  const Flags* find(Command command) const;
+  static Part part(const Reply& entry);
+  const Part* find_part(Command command) const;
 
-  std::unordered_map<std::string, Flags> flags_;  ///< by lower-case name, `xinfo|stream` for parts
+  Names<Whole> commands_;
 };
 
 }  // namespace moonshift::redis

@@ -8,6 +8,7 @@
 #include "base/log.hpp"
 #include "lua/script_error.hpp"
 #include "redis/error.hpp"
+#include "redis/script_kill.hpp"
 #include "task/local_engine.hpp"
 
 namespace moonshift::task {
@@ -191,28 +192,15 @@ void ServerEngine::give_up() {
                   connection_.where(), running_.size()));
 }
 
-/// While a script runs, Redis answers others only after its busy-reply-threshold (5 s), and then
-/// only SCRIPT KILL and the like: https://redis.io/docs/latest/commands/script-kill Returns whether
-/// it answered.
 bool ServerEngine::kill_script() {
-  redis::ConnectionOptions options = endpoint_.options();
-  options.deadline = base::kNever;
-  options.command_timeout = std::chrono::seconds(1);
-  options.check_ready = false;
-  try {
-    const Reply reply = redis::Connection(endpoint_.url(), options).call({"SCRIPT", "KILL"});
-    if (reply.text.starts_with("UNKILLABLE") && !std::exchange(told_unkillable_, true)) {
-      base::log_warning(
-          "{}: the script has written and cannot be ended by SCRIPT KILL; Redis stays blocked "
-          "until "
-          "it ends by itself (SHUTDOWN NOSAVE would lose data)",
-          connection_.where());
-    }
-    return true;
-  } catch (const std::runtime_error& error) {  // after a signal it may also be Aborted
-    base::log_debug("SCRIPT KILL: {}", error.what());
-    return false;
+  const auto answer = redis::kill_script(endpoint_);
+  if (answer == redis::KillAnswer::kUnkillable && !std::exchange(told_unkillable_, true)) {
+    base::log_warning(
+        "{}: the script has written and cannot be ended by SCRIPT KILL; Redis stays blocked until "
+        "it ends by itself (SHUTDOWN NOSAVE would lose data)",
+        connection_.where());
   }
+  return answer != redis::KillAnswer::kNone;
 }
 
 }  // namespace moonshift::task

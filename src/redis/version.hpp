@@ -1,0 +1,26 @@
+#pragma once
+
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <string>
+
+namespace moonshift::redis {
+
+/// The version of Redis that a server has, or is compatible with.
+struct Version {
+  int major = 0, minor = 0, patch = 0;
+
+  /// "7.0.15"; parts that are missing are 0.
+  static Version parse(const std::string& text) {
+    Version version;
+    std::sscanf(text.c_str(), "%d.%d.%d", &version.major, &version.minor, &version.patch);
+    return version;
+  }
+
+  std::string text() const { return fmt::format("{}.{}.{}", major, minor, patch); }
+
+  auto operator<=>(const Version&) const = default;
+};
+
+}  // namespace moonshift::redis

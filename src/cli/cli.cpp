@@ -20,8 +20,9 @@ namespace {
 
 using base::ExitCode;
 
-constexpr std::array<Command, 5> kCommands{{
+constexpr std::array<Command, 6> kCommands{{
     {"run", "run one task now", run_command},
+    {"eval", "run a plain script, as EVAL does", eval_command},
     {"job", "run one job of schedules/ now", job_command},
     {"jobs", "the jobs", jobs_command},
     {"scripts", "the scripts with their help", scripts_command},

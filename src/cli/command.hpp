@@ -19,6 +19,7 @@ struct Command {
 };
 
 base::ExitCode run_command(const Arguments& arguments);
+base::ExitCode eval_command(const Arguments& arguments);
 base::ExitCode job_command(const Arguments& arguments);
 base::ExitCode jobs_command(const Arguments& arguments);
 base::ExitCode scripts_command(const Arguments& arguments);

@@ -58,6 +58,15 @@ std::string first_url(const Parsed& parsed, const std::string& fallback) {
   return environment == nullptr ? "" : environment;
 }
 
+/// Stands before a negative number while the options are parsed: it would be taken for one.
+constexpr char kNegative = '\x01';
+
+bool is_negative_number(std::string_view word) {
+  return word.size() > 1 && word[0] == '-' &&
+         (std::isdigit(static_cast<unsigned char>(word[1])) != 0 || word[1] == '.' ||
+          word == "-inf");
+}
+
 }  // namespace
 
 Parser::Parser(const std::string& usage, const std::string& description)
@@ -99,8 +108,14 @@ void Parser::take_positional(const std::string& name, const std::string& help) {
 }
 
 std::optional<Parsed> Parser::parse(const Arguments& arguments) {
+  Arguments marked = arguments;
+  if (takes_negative_numbers_) {
+    for (std::string& word : marked) {
+      if (is_negative_number(word)) word.insert(word.begin(), kNegative);
+    }
+  }
   std::vector<const char*> words{"moonshift"};
-  for (const std::string& argument : arguments) words.push_back(argument.c_str());
+  for (const std::string& word : marked) words.push_back(word.c_str());
   try {
     options_.allow_unrecognised_options();
     Parsed parsed = options_.parse(static_cast<int>(words.size()), words.data());
@@ -143,6 +158,16 @@ std::string one_positional(const Parsed& parsed, const std::string& name) {
   if (words.size() > 1)
     throw ConfigError(fmt::format("one {} at a time: what is '{}'?", name, words[1]));
   return words[0];
+}
+
+std::vector<std::string> raw_positional(const Parsed& parsed, const std::string& name) {
+  std::vector<std::string> words;
+  for (const auto& argument : parsed.arguments()) {
+    if (argument.key() != name) continue;
+    const std::string& word = argument.value();
+    words.push_back(word.starts_with(kNegative) ? word.substr(1) : word);
+  }
+  return words;
 }
 
 task::Catalog catalog_of(const Parsed& parsed) {

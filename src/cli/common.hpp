@@ -28,6 +28,9 @@ class Parser {
   /// The words that are no options go to `positional`, a list option of that name.
   void take_positional(const std::string& name, const std::string& help);
 
+  /// Words such as -5 are no options then.
+  void take_negative_numbers() { takes_negative_numbers_ = true; }
+
   /// Parses; sets up the log. Throws ConfigError. Nothing if --help was asked for, which is
   /// printed.
   std::optional<cxxopts::ParseResult> parse(const Arguments& arguments);
@@ -36,12 +39,18 @@ class Parser {
   void refuse_unknown(const cxxopts::ParseResult& parsed) const;
 
   std::string usage_;
+  bool takes_negative_numbers_ = false;
   cxxopts::Options options_;
 };
 
 /// The one word that a command needs. Throws ConfigError that says what is missing, or what is too
 /// much.
 std::string one_positional(const cxxopts::ParseResult& parsed, const std::string& name);
+
+/// All the words, or all the values of a list option, as they were typed: cxxopts itself would split
+/// them at commas.
+std::vector<std::string> raw_positional(const cxxopts::ParseResult& parsed,
+                                        const std::string& name);
 
 task::Catalog catalog_of(const cxxopts::ParseResult& parsed);
 

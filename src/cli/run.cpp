@@ -3,6 +3,7 @@
 #include "base/error.hpp"
 #include "base/parse.hpp"
 #include "cli/common.hpp"
+#include "cli/plain.hpp"
 
 namespace moonshift::cli {
 
@@ -38,12 +39,31 @@ task::EngineChoice read_engine(const std::string& name) {
   throw base::ConfigError(fmt::format("--engine must be auto, local or server, not '{}'", name));
 }
 
+/// Keys and arguments instead of parameters; nothing to find and nothing to verify.
+base::ExitCode run_plain_script(const cxxopts::ParseResult& parsed, const std::string& text,
+                                std::vector<std::string> words) {
+  for (const char* option : {"param", "dry-run", "now"}) {
+    if (parsed.count(option) == 0) continue;
+    throw base::ConfigError(fmt::format(
+        "--{} is for tasks, and this is a plain script; --url scratch:dump.rdb tries it on a copy",
+        option));
+  }
+  auto [keys, arguments] = split_plain_words(std::move(words));
+  const auto engine = parsed["engine"].as<std::string>();
+  return run_plain(parsed, engine == "auto" ? "local" : engine,
+                   {text, std::move(keys), std::move(arguments)},
+                   parsed.count("json") > 0 ? "json" : "human");
+}
+
 }  // namespace
 
 base::ExitCode run_command(const Arguments& arguments) {
-  Parser parser("run SCRIPT [--param name=value ...] [options]",
-                "Runs one task, and verifies that it helped.");
-  parser.take_positional("script", "the task: a name (see `moonshift scripts`) or a .lua file");
+  Parser parser(
+      "run SCRIPT [--param name=value ...] [options]",
+      "Runs one task, and verifies that it helped.\n\nA plain script is run as by `moonshift "
+      "eval`, with keys and arguments: run FILE.lua [KEY ...] , [ARG ...]");
+  parser.take_positional("words", "the task: a name (see `moonshift scripts`) or a .lua file");
+  parser.take_negative_numbers();
   parser.add("Run")("p,param", "a parameter; given again, it makes a list",
                     cxxopts::value<std::vector<std::string>>(), "name=value")(
       "engine",
@@ -53,6 +73,7 @@ base::ExitCode run_command(const Arguments& arguments) {
                 cxxopts::value<std::string>()->default_value("100"),
                 "N")("batch-time", "how long one batch may occupy Redis",
                      cxxopts::value<std::string>()->default_value("2ms"), "DURATION");
+  add_plain_options(parser);
   parser.add_run_options();
   parser.add_redis_options();
   parser.add_output_options();
@@ -61,14 +82,20 @@ base::ExitCode run_command(const Arguments& arguments) {
 
   job::Job job;
   job::Step step;
-  step.script = one_positional(*parsed, "script");
+  auto words = raw_positional(*parsed, "words");
+  if (words.empty()) throw base::ConfigError("which script? (see --help)");
+  step.script = words.front();
+  words.erase(words.begin());
+  const task::Catalog catalog = catalog_of(*parsed);
+  if (const task::Script script(catalog, step.script); script.kind() == task::Script::Kind::kPlain)
+    return run_plain_script(*parsed, script.source().text, std::move(words));
+  if (!words.empty()) {
+    throw base::ConfigError(
+        fmt::format("{} is no plain script, which alone takes words after its name: what is '{}'?",
+                    step.script, words.front()));
+  }
   if (parsed->count("param") > 0) {
-    // Read from the raw arguments: a list option would be split at commas, which globs may hold.
-    std::vector<std::string> words;
-    for (const auto& argument : parsed->arguments()) {
-      if (argument.key() == "param") words.push_back(argument.value());
-    }
-    step.params = read_parameters(words);
+    step.params = read_parameters(raw_positional(*parsed, "param"));
   }
   step.engine = read_engine((*parsed)["engine"].as<std::string>());
   job.name = step.script;
@@ -78,7 +105,6 @@ base::ExitCode run_command(const Arguments& arguments) {
   if (!most || *most < 1) throw base::ConfigError("--max-failures must be a whole number above 0");
   job.max_failures = *most;
 
-  const task::Catalog catalog = catalog_of(*parsed);
   job::check_job(job, catalog);
   const base::SteadyTime deadline = deadline_of(*parsed);
   const auto options = runner_options(*parsed, deadline);

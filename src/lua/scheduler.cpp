@@ -30,14 +30,10 @@ std::string_view name_of(Access access) {
   return "each";
 }
 
-bool equal_ignoring_case(std::string_view text, std::string_view lower) {
-  return std::equal(text.begin(), text.end(), lower.begin(), lower.end(),
-                    [](unsigned char a, unsigned char b) { return std::tolower(a) == b; });
-}
-
 /// Commands that EVAL lets through but that would wait on, or change, the connection all fibers
 /// share.
 bool disturbs_connection(redis::Command command) {
+  using base::equal_ignoring_case;
   if (equal_ignoring_case(command[0], "select")) return true;
   const bool reads_stream =
       equal_ignoring_case(command[0], "xread") || equal_ignoring_case(command[0], "xreadgroup");

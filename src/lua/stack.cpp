@@ -117,6 +117,9 @@ void push(lua_State* lua, const redis::Reply& reply) {
         lua_rawseti(lua, -2, static_cast<int>(i + 1));
       }
       break;
+    default:  // of RESP3, which tasks do not ask for
+      lua_pushnil(lua);
+      break;
   }
 }
 

@@ -22,6 +22,8 @@ constexpr int kCheckInterval = 10'000;
 /// After a signal, scripts that do not come to their end within this are stopped.
 constexpr auto kSignalGrace = std::chrono::seconds(2);
 
+constexpr int kMostNestedCalls = 197;  // Lua 5.1 itself takes a few of its 200
+
 constexpr const char* kStopped = " stopped: the run is over";
 
 const char kStateKey = 0;  ///< its address is the registry key of the State itself
@@ -115,15 +117,28 @@ bool State::must_stop() {
 }
 
 void State::on_count(lua_State* lua, lua_Debug*) {
-  State& self = State::of(lua);
-  if (!self.killed_ && !self.must_stop()) return;
-  self.killed_ = true;
+  State::of(lua).stop_if_due(lua, 0);  // in a hook, level 0 is the function that runs
+}
+
+void State::stop_if_due(lua_State* lua) { stop_if_due(lua, 1); }
+
+void State::stop_if_due(lua_State* lua, int level) {
+  if (!killed_ && !must_stop()) return;
+  killed_ = true;
   // From now on at every instruction: a pcall() in the script cannot outlive it.
-  self.arm(1);
-  luaL_where(lua, 0);  // in a hook, the function that runs
+  arm(1);
+  luaL_where(lua, level);
   lua_pushstring(lua, kStopped);
   lua_concat(lua, 2);
   lua_error(lua);
+}
+
+NestedCall::NestedCall(lua_State* lua) : state_(State::of(lua)) {
+  if (state_.nested_calls_ >= kMostNestedCalls) {
+    lua_pushstring(lua, "C stack overflow");
+    lua_error(lua);
+  }
+  ++state_.nested_calls_;
 }
 
 std::string State::position_of_stop(const std::string& error) {
@@ -139,6 +154,16 @@ State::Ended State::resume(lua_State* thread, int arguments) {
   rethrow_saved();
   if (killed) return Ended::kKilled;
   return status == 0 ? Ended::kReturned : status == LUA_YIELD ? Ended::kYielded : Ended::kFailed;
+}
+
+State::Ended State::run_protected(int arguments) {
+  const int function = lua_gettop(lua_) - arguments;
+  const int status = lua_pcall(lua_, arguments, 0, 0);
+  lua_settop(lua_, function - 1);
+  const bool killed = std::exchange(killed_, false);
+  if (killed) arm(kCheckInterval);
+  rethrow_saved();
+  return killed ? Ended::kKilled : status == 0 ? Ended::kReturned : Ended::kFailed;
 }
 
 void State::rethrow_saved() {

@@ -83,15 +83,32 @@ class State {
   /// below is thrown on from here, even if the script caught it as a Lua error.
   Ended resume(lua_State* thread, int arguments);
 
+  /// Calls the function under `arguments` values on top of the main stack, in protected mode, and
+  /// drops what it returns. Otherwise like resume().
+  Ended run_protected(int arguments);
+
+  /// The script that runs has been stopped, and is on its way to its end.
+  bool killed() const { return killed_; }
+
   /// `file:line` of the script from the error that stopped it; empty if that was in our own Lua.
   static std::string position_of_stop(const std::string& error);
 
   static State& of(lua_State* lua);
+
+  /// For loops of ours that may take long: raises the error that ends the script, if its time is
+  /// up.
+  void stop_if_due(lua_State* lua);
+
+  /// So many bytes may still be allocated: for what is built outside of Lua first.
+  std::size_t memory_limit() const { return allocator_.limit; }
+  std::size_t free_memory() const { return allocator_.limit - allocator_.used; }
+
   void push_host() const;
   void save_exception(std::exception_ptr exception) { exception_ = std::move(exception); }
 
  private:
   friend class Function;
+  friend class NestedCall;
 
   struct Allocator {
     std::size_t limit;
@@ -102,6 +119,7 @@ class State {
   static void on_count(lua_State* lua, lua_Debug* debug);
   void arm(int instructions);
   bool must_stop();
+  void stop_if_due(lua_State* lua, int level);
   void rethrow_saved();
 
   Allocator allocator_;
@@ -110,8 +128,23 @@ class State {
   base::SteadyTime signalled_{};  ///< when a signal was first seen
   bool killed_ = false;
   std::exception_ptr exception_;
+  int nested_calls_ = 0;
   int module_ = 0;  ///< registry reference of what run_module() got
   std::vector<std::unique_ptr<Native>> natives_;
+};
+
+/// Counts how deep calls from C++ back into Lua are nested. LuaJIT would go on until the process's
+/// stack is used up; Lua 5.1 stops at 200 (LUAI_MAXCCALLS), and so does this.
+class NestedCall {
+ public:
+  /// Raises "C stack overflow".
+  explicit NestedCall(lua_State* lua);
+  ~NestedCall() { --state_.nested_calls_; }
+  NestedCall(const NestedCall&) = delete;
+  NestedCall& operator=(const NestedCall&) = delete;
+
+ private:
+  State& state_;
 };
 
 }  // namespace moonshift::lua

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <regex>
+
 #include "base/duration.hpp"
 #include "base/error.hpp"
 #include "base/text.hpp"
@@ -29,6 +31,13 @@ std::string_view name_of(Script::Kind kind) {
 
 /// What a declaration may take, however slow the host.
 constexpr base::Duration kOpening = std::chrono::seconds(2);
+
+/// Whether the text has a task{...} or check{...} at all. Without, whatever goes wrong while it is
+/// opened, such as a key that is not there, is no fault of a plain script.
+bool declares(const std::string& text) {
+  static const std::regex declaration(R"(\b(task|check)\s*[{(])");
+  return std::regex_search(text, declaration);
+}
 
 std::string text_argument(const Values& arguments, std::size_t index) {
   if (index < arguments.size()) {
@@ -58,17 +67,19 @@ Script::Script(const Catalog& catalog, const std::string& name, const lua::State
 }
 
 Value Script::open() {
+  const Value plain = Value::Record{{"kind", std::string("plain")}};
   try {
     state_->set_deadline(std::chrono::steady_clock::now() + kOpening);
     return state_->call(state_->function("open"), {source_.text, "@" + source_.path});
   } catch (const base::Aborted& aborted) {
+    if (!declares(source_.text)) return plain;
     const std::string where = aborted.what();
     throw base::ConfigError(
         fmt::format("{}: loading the script takes longer than {}: it is to declare, and work later",
                     where.empty() ? source_.path : where, base::format_duration(kOpening)));
   } catch (const lua::ScriptError&) {
-    if (!called_redis_) throw;
-    return Value::Record{{"kind", std::string("plain")}};
+    if (!called_redis_ && declares(source_.text)) throw;
+    return plain;
   }
 }
 

@@ -10,6 +10,7 @@ It explains itself: the commands, and the exit codes.
   usage: moonshift COMMAND [options]
   
     run       run one task now
+    eval      run a plain script, as EVAL does
     job       run one job of schedules/ now
     jobs      the jobs
     scripts   the scripts with their help
@@ -37,9 +38,11 @@ Without a command the same stands on standard error, and it is bad usage.
 
 Every command explains itself, and needs neither Redis nor jobs for that.
 
-  $ for command in run job jobs scripts verify; do moonshift $command --help </dev/null | sed -n '1p;/^  moonshift/p'; done
+  $ for command in run eval job jobs scripts verify; do moonshift $command --help </dev/null | sed -n '1p;/^  moonshift/p'; done
   Runs one task, and verifies that it helped.
     moonshift run SCRIPT [--param name=value ...] [options]
+  Runs a plain script, as EVAL does. Takes what redis-cli --eval takes.
+    moonshift eval FILE|-|-e TEXT [KEY ...] , [ARG ...] [options]
   Runs one job of schedules/ now: its steps, then its checks.
     moonshift job NAME [options]
   Lists the jobs of schedules/, or checks them.
@@ -51,7 +54,9 @@ Every command explains itself, and needs neither Redis nor jobs for that.
 
   $ options() { moonshift $1 --help | grep -oE '^ +(-[a-z], |    )--[a-z-]+' | sed 's/.*--//' | xargs; }
   $ options run
-  help param engine max-failures batch-time dry-run now url url-file timeout json quiet verbose scripts
+  help param engine max-failures batch-time raw-keys memory dry-run now url url-file timeout json quiet verbose scripts
+  $ options eval
+  help engine batch raw-keys memory url url-file timeout output json quiet verbose
   $ options job
   help schedules dry-run now url url-file timeout json quiet verbose scripts
   $ options jobs

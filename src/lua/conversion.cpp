@@ -1,0 +1,255 @@
+#include "lua/conversion.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <limits>
+
+#include "lua/stack.hpp"
+#include "lua/state.hpp"
+
+namespace moonshift::lua {
+
+using redis::Reply;
+using Type = Reply::Type;
+
+namespace {
+
+/// Pushes {field = text}.
+void push_marked(lua_State* lua, const char* field, std::string_view text) {
+  lua_createtable(lua, 0, 1);
+  push(lua, text);
+  lua_setfield(lua, -2, field);
+}
+
+void push_verbatim(lua_State* lua, std::string_view text) {
+  constexpr std::size_t kFormat = 3;  // "txt:" stands before the text
+  lua_createtable(lua, 0, 1);
+  push_marked(lua, "format", text.substr(0, kFormat));
+  push(lua, text.substr(std::min(text.size(), kFormat + 1)));
+  lua_setfield(lua, -2, "string");
+  lua_setfield(lua, -2, "verbatim_string");
+}
+
+/// Pushes {map = {...}} or {set = {...}}.
+void push_collection(lua_State* lua, const Reply& reply, Protocol protocol) {
+  const bool is_map = reply.type == Type::kMap;
+  const std::size_t step = is_map ? 2 : 1;
+  lua_createtable(lua, 0, 1);
+  lua_newtable(lua);
+  for (std::size_t i = 0; i + step <= reply.elements.size(); i += step) {
+    push_reply(lua, reply.elements[i], protocol);
+    if (is_map) {
+      push_reply(lua, reply.elements[i + 1], protocol);
+    } else {
+      lua_pushboolean(lua, 1);
+    }
+    lua_rawset(lua, -3);
+  }
+  lua_setfield(lua, -2, is_map ? "map" : "set");
+}
+
+std::int64_t truncated(double number) {
+  // What the C cast does on x86-64, spelled out: it is undefined beyond the range.
+  constexpr double kLimit = 9223372036854775808.0;
+  if (!(number >= -kLimit && number < kLimit)) return std::numeric_limits<std::int64_t>::min();
+  return static_cast<std::int64_t>(number);
+}
+
+Reply text_reply(Type type, std::string_view text) { return {type, 0, std::string(text), {}}; }
+
+Reply nil_reply() { return {Type::kNil, 0, "", {}}; }
+
+/// Turns one script's result into a reply, within what memory is left.
+class Encoder {
+ public:
+  Encoder(lua_State* lua, Protocol protocol)
+      : lua_(lua), protocol_(protocol), left_(State::of(lua).free_memory()) {}
+
+  Reply encode(int depth) {
+    spend(sizeof(Reply));
+    switch (lua_type(lua_, -1)) {
+      case LUA_TSTRING:
+        spend(lua_objlen(lua_, -1));
+        return text_reply(Type::kString, string_at(lua_, -1));
+      case LUA_TNUMBER:
+        return {Type::kInteger, truncated(lua_tonumber(lua_, -1)), "", {}};
+      case LUA_TBOOLEAN:
+        if (lua_toboolean(lua_, -1) == 0 && protocol_ == Protocol::kResp2) return nil_reply();
+        return {Type::kInteger, lua_toboolean(lua_, -1), "", {}};
+      case LUA_TTABLE:
+        return encode_table(depth);
+      default:
+        return nil_reply();
+    }
+  }
+
+ private:
+  /// Where Redis's own stack for C functions ends (LUAI_MAXCSTACK), measured.
+  static constexpr int kDeepest = 7997;
+
+  void spend(std::size_t bytes) {
+    if (bytes > left_) {
+      lua_pushstring(lua_, "not enough memory");
+      lua_error(lua_);
+    }
+    left_ -= bytes;
+    if (++steps_ % 4096 == 0) State::of(lua_).stop_if_due(lua_);
+  }
+
+  /// Pushes the field of the table on top and returns true if it is of that type.
+  bool push_field(const char* name, int type) {
+    lua_pushstring(lua_, name);
+    lua_rawget(lua_, -2);
+    if (lua_type(lua_, -1) == type) return true;
+    lua_pop(lua_, 1);
+    return false;
+  }
+
+  Reply take_text(Type type, bool as_line) {
+    spend(lua_objlen(lua_, -1));
+    const std::string_view text = string_at(lua_, -1);
+    Reply reply = text_reply(type, as_line ? one_line(text) : std::string(text));
+    lua_pop(lua_, 1);
+    return reply;
+  }
+
+  Reply encode_table(int depth) {
+    if (depth > kDeepest || lua_checkstack(lua_, 6) == 0)
+      return Reply::error("ERR reached lua stack limit");
+    if (push_field("err", LUA_TSTRING)) return take_text(Type::kError, true);
+    if (push_field("ok", LUA_TSTRING)) return take_text(Type::kStatus, true);
+    if (push_field("double", LUA_TNUMBER)) {
+      std::array<char, 64> digits;
+      std::snprintf(digits.data(), digits.size(), "%.17g", lua_tonumber(lua_, -1));
+      lua_pop(lua_, 1);
+      return text_reply(Type::kString, digits.data());
+    }
+    if (push_field("big_number", LUA_TSTRING)) {
+      Reply reply = take_text(Type::kString, false);
+      std::replace_if(
+          reply.text.begin(), reply.text.end(), [](char c) { return c == '\r' || c == '\n'; }, ' ');
+      return reply;
+    }
+    if (push_field("verbatim_string", LUA_TTABLE)) {
+      if (push_field("format", LUA_TSTRING)) {
+        lua_pop(lua_, 1);
+        if (push_field("string", LUA_TSTRING)) {
+          Reply reply = take_text(Type::kString, false);
+          lua_pop(lua_, 1);
+          return reply;
+        }
+      }
+      lua_pop(lua_, 1);
+    }
+    if (push_field("map", LUA_TTABLE)) return encode_keys(depth, true);
+    if (push_field("set", LUA_TTABLE)) return encode_keys(depth, false);
+    return encode_array(depth);
+  }
+
+  /// The table on top, which it pops: its keys, with their values if those count.
+  Reply encode_keys(int depth, bool with_values) {
+    Reply reply{Type::kArray, 0, "", {}};
+    lua_pushnil(lua_);
+    while (lua_next(lua_, -2) != 0) {
+      lua_pushvalue(lua_, -2);
+      reply.elements.push_back(encode(depth + 1));
+      lua_pop(lua_, 1);
+      if (with_values) reply.elements.push_back(encode(depth + 1));
+      lua_pop(lua_, 1);
+    }
+    lua_pop(lua_, 1);
+    return reply;
+  }
+
+  Reply encode_array(int depth) {
+    Reply reply{Type::kArray, 0, "", {}};
+    for (int i = 1;; ++i) {
+      lua_rawgeti(lua_, -1, i);
+      if (lua_isnil(lua_, -1)) break;
+      reply.elements.push_back(encode(depth + 1));
+      lua_pop(lua_, 1);
+    }
+    lua_pop(lua_, 1);
+    return reply;
+  }
+
+  lua_State* lua_;
+  Protocol protocol_;
+  std::size_t left_;
+  unsigned steps_ = 0;
+};
+
+}  // namespace
+
+void push_reply(lua_State* lua, const Reply& reply, Protocol protocol) {
+  luaL_checkstack(lua, 6, "reply nested too deep");
+  switch (reply.type) {
+    case Type::kNil:
+      if (protocol == Protocol::kResp3) {
+        lua_pushnil(lua);
+      } else {
+        lua_pushboolean(lua, 0);
+      }
+      break;
+    case Type::kInteger:
+      lua_pushnumber(lua, static_cast<lua_Number>(reply.integer));
+      break;
+    case Type::kBoolean:
+      lua_pushboolean(lua, reply.integer != 0 ? 1 : 0);
+      break;
+    case Type::kString:
+      push(lua, std::string_view(reply.text));
+      break;
+    case Type::kStatus:
+      push_marked(lua, "ok", reply.text);
+      break;
+    case Type::kError: {
+      const bool has_code = reply.text.find(' ') != std::string::npos;
+      push_marked(lua, "err", has_code ? reply.text : "ERR " + reply.text);
+      lua_pushboolean(lua, 1);
+      lua_setfield(lua, -2, "ignore_error_stats_update");
+      break;
+    }
+    case Type::kBigNumber:
+      push_marked(lua, "big_number", reply.text);
+      break;
+    case Type::kVerbatim:
+      push_verbatim(lua, reply.text);
+      break;
+    case Type::kDouble:
+      lua_createtable(lua, 0, 1);
+      lua_pushnumber(lua, std::strtod(reply.text.c_str(), nullptr));
+      lua_setfield(lua, -2, "double");
+      break;
+    case Type::kMap:
+    case Type::kSet:
+      push_collection(lua, reply, protocol);
+      break;
+    case Type::kArray:
+      lua_createtable(lua, static_cast<int>(reply.elements.size()), 0);
+      for (std::size_t i = 0; i < reply.elements.size(); ++i) {
+        push_reply(lua, reply.elements[i], protocol);
+        lua_rawseti(lua, -2, static_cast<int>(i + 1));
+      }
+      break;
+  }
+}
+
+Reply reply_at(lua_State* lua, int index, Protocol protocol) {
+  lua_pushvalue(lua, index);
+  Reply reply = Encoder(lua, protocol).encode(0);
+  lua_pop(lua, 1);
+  return reply;
+}
+
+std::string one_line(std::string_view text) {
+  std::string line(text.substr(0, text.find('\0')));
+  std::replace_if(
+      line.begin(), line.end(), [](char c) { return c == '\r' || c == '\n'; }, ' ');
+  return line;
+}
+
+}  // namespace moonshift::lua

@@ -1,0 +1,307 @@
+#include "lua/redis_library.hpp"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <charconv>
+#include <cmath>
+#include <cstring>
+
+#include "base/sha1.hpp"
+#include "lua/conversion.hpp"
+#include "lua/library/chunk.hpp"
+#include "lua/stack.hpp"
+#include "lua/trampoline.hpp"
+
+namespace moonshift::lua {
+
+namespace {
+
+using redis::Reply;
+
+ScriptCommands& commands_of(lua_State* lua) {
+  return *static_cast<ScriptCommands*>(lua_touserdata(lua, lua_upvalueindex(1)));
+}
+
+ScriptSession& session_of(lua_State* lua) {
+  return *static_cast<ScriptSession*>(lua_touserdata(lua, lua_upvalueindex(2)));
+}
+
+/// Pushes {err = text}: an error of redis.* itself.
+void push_error(lua_State* lua, std::string_view text) {
+  lua_createtable(lua, 0, 1);
+  push(lua, text);
+  lua_setfield(lua, -2, "err");
+}
+
+int raise(lua_State* lua, std::string_view text) {
+  push_error(lua, text);
+  return lua_error(lua);
+}
+
+/// The shortest digits that are read back as `number`, laid out as Redis does since 7.2 (redis
+/// deps/fpconv).
+std::string shortest_text(double number) {
+  if (!std::isfinite(number))
+    return fmt::format("{}{}", std::signbit(number) ? "-" : "", std::isnan(number) ? "nan" : "inf");
+  std::array<char, 32> buffer;
+  const auto end =
+      std::to_chars(buffer.begin(), buffer.end(), std::abs(number), std::chars_format::scientific)
+          .ptr;
+  const std::string_view scientific(buffer.begin(), end);
+  const auto mark = scientific.find('e');
+  std::string digits(scientific.substr(0, mark));
+  std::erase(digits, '.');
+  const int power = std::stoi(std::string(scientific.substr(mark + 1)));  // of the first digit
+  const int count = static_cast<int>(digits.size()), last = power - count + 1;
+  const std::string sign = std::signbit(number) ? "-" : "";
+  if (last >= 0 && power < count + 7)
+    return sign + digits + std::string(static_cast<std::size_t>(last), '0');
+  if (last < 0 && (last > -7 || std::abs(power) < 4)) {
+    if (power < 0)
+      return sign + "0." + std::string(static_cast<std::size_t>(-power - 1), '0') + digits;
+    return sign + digits.insert(static_cast<std::size_t>(power + 1), ".");
+  }
+  if (count > 1) digits.insert(1, ".");
+  return fmt::format("{}{}e{}{}", sign, digits, power < 0 ? '-' : '+', std::abs(power));
+}
+
+/// A number as redis.call() writes it into a command: until 7.0 as C's "%.17g"; since 7.2 a whole
+/// one as an integer, any other as short as can be (redis src/script_lua.c,
+/// luaRedisGenericCommand).
+std::string argument_text(double number, const redis::Version& version) {
+  if (version < redis::Version{7, 2, 0}) return format_number(number);
+  constexpr double kLimit = 4611686018427387904.0;
+  if (number >= -kLimit && number <= kLimit && number == std::trunc(number))
+    return fmt::format("{}", static_cast<std::int64_t>(number));
+  return shortest_text(number);
+}
+
+/// The arguments of redis.call() as a command, or what is wrong with them.
+class Words {
+ public:
+  Words(lua_State* lua, const redis::Version& version) {
+    const int count = lua_gettop(lua);
+    if (count == 0) problem_ = "ERR Please specify at least one argument for this redis lib call";
+    numbers_.reserve(static_cast<std::size_t>(count));  // the views must not move
+    words_.reserve(static_cast<std::size_t>(count));
+    for (int index = 1; index <= count && problem_.empty(); ++index) {
+      if (lua_type(lua, index) == LUA_TNUMBER) {
+        numbers_.push_back(argument_text(lua_tonumber(lua, index), version));
+        words_.push_back(numbers_.back());
+      } else if (lua_type(lua, index) == LUA_TSTRING) {
+        words_.push_back(string_at(lua, index));
+      } else {
+        problem_ = "ERR Lua redis lib command arguments must be strings or integers";
+      }
+    }
+  }
+
+  const std::string& problem() const { return problem_; }
+  redis::Command command() const { return words_; }
+
+ private:
+  std::vector<std::string> numbers_;
+  std::vector<std::string_view> words_;
+  std::string problem_;
+};
+
+/// Pushes what redis.pcall() returns; whether that is an error.
+bool push_result(lua_State* lua) {
+  ScriptCommands& commands = commands_of(lua);
+  const Words words(lua, commands.version());
+  if (!words.problem().empty()) {
+    push_error(lua, words.problem());
+    return true;
+  }
+  const Protocol protocol = session_of(lua).protocol;
+  const Reply reply = commands.call(words.command(), protocol);
+  push_reply(lua, reply, protocol);
+  return reply.is_error();
+}
+
+int call(lua_State* lua) { return push_result(lua) ? lua_error(lua) : 1; }
+
+int pcall(lua_State* lua) {
+  push_result(lua);
+  return 1;
+}
+
+int sha1_hex(lua_State* lua) {
+  if (lua_gettop(lua) != 1) return raise(lua, "ERR wrong number of arguments");
+  const bool has_text = lua_isstring(lua, 1) != 0;
+  push(lua, std::string_view(base::sha1_hex(has_text ? string_at(lua, 1) : "")));
+  return 1;
+}
+
+/// Returns {field = text}, or an error: neither raises one.
+int reply_table(lua_State* lua, const char* field, std::string_view text) {
+  lua_createtable(lua, 0, 1);
+  push(lua, text);
+  lua_setfield(lua, -2, field);
+  return 1;
+}
+
+constexpr std::string_view kWrongReply = "ERR wrong number or type of arguments";
+
+int error_reply(lua_State* lua) {
+  if (lua_gettop(lua) != 1 || lua_type(lua, 1) != LUA_TSTRING)
+    return reply_table(lua, "err", kWrongReply);
+  std::string_view text = string_at(lua, 1);
+  if (text.starts_with('-')) text.remove_prefix(1);
+  while (!text.empty() && (text.back() == '\r' || text.back() == '\n')) text.remove_suffix(1);
+  const bool has_code = text.find(' ') != std::string_view::npos;
+  return reply_table(lua, "err", has_code ? std::string(text) : fmt::format("ERR {}", text));
+}
+
+int status_reply(lua_State* lua) {
+  if (lua_gettop(lua) != 1 || lua_type(lua, 1) != LUA_TSTRING)
+    return reply_table(lua, "err", kWrongReply);
+  return reply_table(lua, "ok", string_at(lua, 1));
+}
+
+int set_resp(lua_State* lua) {
+  if (lua_gettop(lua) != 1) return raise(lua, "ERR redis.setresp() requires one argument.");
+  const auto version = static_cast<int>(lua_tonumber(lua, 1));
+  if (version != 2 && version != 3) return raise(lua, "ERR RESP version must be 2 or 3.");
+  session_of(lua).protocol = static_cast<Protocol>(version);
+  return 0;
+}
+
+int set_repl(lua_State* lua) {
+  constexpr double kAll = 3;
+  if (lua_gettop(lua) != 1) {
+    const bool corrected = commands_of(lua).version() >= redis::Version{7, 2, 0};
+    return raise(lua, corrected ? "ERR redis.set_repl() requires one argument."
+                                : "ERR redis.set_repl() requires two arguments.");
+  }
+  const double flags = std::trunc(lua_tonumber(lua, 1));
+  if (flags < 0 || flags > kAll) {
+    return raise(lua,
+                 "ERR Invalid replication flags. Use REPL_AOF, REPL_REPLICA, REPL_ALL or "
+                 "REPL_NONE.");
+  }
+  if (flags != kAll) commands_of(lua).on_partial_replication();
+  return 0;
+}
+
+int replicate_commands(lua_State* lua) {
+  lua_pushboolean(lua, 1);
+  return 1;
+}
+
+int breakpoint(lua_State* lua) {  // of Redis's debugger, which is not attached
+  lua_pushboolean(lua, 0);
+  return 1;
+}
+
+int debug(lua_State*) { return 0; }
+
+int log(lua_State* lua) {
+  constexpr std::array kLevels{base::LogLevel::kDebug, base::LogLevel::kDebug,
+                               base::LogLevel::kInfo, base::LogLevel::kWarning};
+  if (lua_gettop(lua) < 2) return raise(lua, "ERR redis.log() requires two arguments or more.");
+  if (lua_isnumber(lua, 1) == 0)
+    return raise(lua, "ERR First argument must be a number (log level).");
+  const auto level = static_cast<int>(lua_tonumber(lua, 1));
+  if (level < 0 || level >= static_cast<int>(kLevels.size()))
+    return raise(lua, "ERR Invalid debug level.");
+  std::string text;
+  for (int index = 2; index <= lua_gettop(lua); ++index) {
+    if (lua_isstring(lua, index) == 0) continue;
+    if (index > 2) text += ' ';
+    text += string_at(lua, index);
+  }
+  commands_of(lua).log(kLevels[static_cast<std::size_t>(level)], text);
+  return 0;
+}
+
+int acl_check_cmd(lua_State* lua) {
+  const Words words(lua, commands_of(lua).version());
+  if (!words.problem().empty()) return raise(lua, words.problem());
+  const auto allowed = commands_of(lua).may_run(words.command());
+  if (!allowed) return raise(lua, "ERR Invalid command passed to redis.acl_check_cmd()");
+  lua_pushboolean(lua, *allowed ? 1 : 0);
+  return 1;
+}
+
+constexpr luaL_Reg kFunctions[] = {
+    {"call", trampoline<call>},
+    {"pcall", trampoline<pcall>},
+    {"log", trampoline<log>},
+    {"sha1hex", trampoline<sha1_hex>},
+    {"error_reply", trampoline<error_reply>},
+    {"status_reply", trampoline<status_reply>},
+    {"setresp", trampoline<set_resp>},
+    {"set_repl", trampoline<set_repl>},
+    {"replicate_commands", trampoline<replicate_commands>},
+    {"breakpoint", trampoline<breakpoint>},
+    {"debug", trampoline<debug>},
+    {"acl_check_cmd", trampoline<acl_check_cmd>},
+};
+
+struct Constant {
+  const char* name;
+  int value;
+};
+
+constexpr Constant kConstants[] = {
+    {"LOG_DEBUG", 0}, {"LOG_VERBOSE", 1}, {"LOG_NOTICE", 2},   {"LOG_WARNING", 3}, {"REPL_NONE", 0},
+    {"REPL_AOF", 1},  {"REPL_SLAVE", 2},  {"REPL_REPLICA", 2}, {"REPL_ALL", 3},
+};
+
+/// redis src/eval.c, __redis__err__handler.
+int handle_error(lua_State* lua) {
+  lua_settop(lua, 1);
+  if (!lua_istable(lua, 1)) {
+    lua_getglobal(lua, "tostring");
+    lua_pushvalue(lua, 1);
+    lua_call(lua, 1, 1);
+    const std::string text = fmt::format("ERR {}", string_at(lua, -1));
+    push_error(lua, text);
+    lua_replace(lua, 1);
+    lua_settop(lua, 1);
+  }
+  lua_Debug frame;
+  int level = 1;  // who raised it; if that was a C function, who called that
+  if (lua_getstack(lua, level, &frame) == 0) return 1;
+  lua_getinfo(lua, "Sl", &frame);
+  if (std::strcmp(frame.what, "C") == 0) {
+    if (lua_getstack(lua, ++level, &frame) == 0) return 1;
+    lua_getinfo(lua, "Sl", &frame);
+  }
+  push_chunk_source(lua, frame.source);
+  lua_setfield(lua, 1, "source");
+  lua_pushinteger(lua, frame.currentline);
+  lua_setfield(lua, 1, "line");
+  return 1;
+}
+
+}  // namespace
+
+void push_redis_library(lua_State* lua, ScriptCommands& commands, ScriptSession& session) {
+  lua_newtable(lua);
+  for (const luaL_Reg& function : kFunctions) {
+    lua_pushlightuserdata(lua, &commands);
+    lua_pushlightuserdata(lua, &session);
+    lua_pushcclosure(lua, function.func, 2);
+    lua_setfield(lua, -2, function.name);
+  }
+  for (const Constant& constant : kConstants) {
+    lua_pushinteger(lua, constant.value);
+    lua_setfield(lua, -2, constant.name);
+  }
+  const redis::Version version = commands.version();
+  push(lua, std::string_view(version.text()));
+  lua_setfield(lua, -2, "REDIS_VERSION");
+  lua_pushinteger(lua, version.major * 65536 + version.minor * 256 + version.patch);
+  lua_setfield(lua, -2, "REDIS_VERSION_NUM");
+}
+
+void push_error_handler(lua_State* lua) { lua_pushcfunction(lua, trampoline<handle_error>); }
+
+bool is_error_handler(lua_State* lua, int index) {
+  return lua_tocfunction(lua, index) == trampoline<handle_error>;
+}
+
+}  // namespace moonshift::lua

@@ -1,0 +1,231 @@
+`moonshift eval` runs a plain script, as EVAL does, in either engine.
+
+  $ . "$TESTDIR/support.sh"
+  $ start_redis redis --busy-reply-threshold 50
+  $ export REDIS_URL="unix://$PWD/redis.sock"
+
+A file, with keys and arguments as for redis-cli --eval: these two lines differ in two words.
+
+  $ cat > pair.lua <<'EOF'
+  > redis.call("SET", KEYS[1], ARGV[1])
+  > return {KEYS[1], KEYS[2], ARGV[1], ARGV[2], #KEYS, #ARGV}
+  > EOF
+  $ redis-cli -s redis.sock --no-raw --eval pair.lua a b , 1 'two words'
+  1) "a"
+  2) "b"
+  3) "1"
+  4) "two words"
+  5) (integer) 2
+  6) (integer) 2
+  $ moonshift eval pair.lua a b , 1 'two words' --output human
+  1) "a"
+  2) "b"
+  3) "1"
+  4) "two words"
+  5) (integer) 2
+  6) (integer) 2
+  $ redis get a
+  1
+
+Standard input, and the text itself.
+
+  $ echo 'return 1 + 1' | moonshift eval -
+  {"ok":true,"reply":2}
+  $ moonshift eval -e 'return {KEYS, ARGV}' k1 k2 , -5 '' , a,b
+  {"ok":true,"reply":[[{"b":"azE="},{"b":"azI="}],[{"b":"LTU="},{"b":""},{"b":"LA=="},{"b":"YSxi"}]]}
+  $ moonshift eval -e 'return ARGV' -- , --engine -x
+  {"ok":true,"reply":[{"b":"LS1lbmdpbmU="},{"b":"LXg="}]}
+
+Each engine, each kind of reply, each output.
+
+  $ cat > replies.lua <<'EOF'
+  > return {1, "text", {ok = "FINE"}, false, {}, {{1, "2"}}, {err = "MY error"}, "\0\255"}
+  > EOF
+  $ for engine in local server; do moonshift eval replies.lua --engine $engine; done
+  {"ok":true,"reply":[1,{"b":"dGV4dA=="},{"s":"FINE"},null,[],[[1,{"b":"Mg=="}]],{"e":"MY error"},{"b":"AP8="}]}
+  {"ok":true,"reply":[1,{"b":"dGV4dA=="},{"s":"FINE"},null,[],[[1,{"b":"Mg=="}]],{"e":"MY error"},{"b":"AP8="}]}
+  $ moonshift eval replies.lua --output human
+  1) (integer) 1
+  2) "text"
+  3) FINE
+  4) (nil)
+  5) (empty array)
+  6) 1) 1) (integer) 1
+        2) "2"
+  7) (error) MY error
+  8) "\x00\xff"
+  $ moonshift eval replies.lua --output resp | od -c | head -3
+  0000000   *   8  \r  \n   :   1  \r  \n   $   4  \r  \n   t   e   x   t
+  0000020  \r  \n   +   F   I   N   E  \r  \n   $   -   1  \r  \n   *   0
+  0000040  \r  \n   *   1  \r  \n   *   2  \r  \n   :   1  \r  \n   $   1
+  $ moonshift eval -e 'return 1' --output xml
+  moonshift: --output must be json, resp or human, not 'xml'
+  [2]
+
+A script that fails: the same words from both, and the exit code 1.
+
+  $ for engine in local server; do moonshift eval -e 'return redis.call("INCR", "words")' --engine $engine; redis set words two; done
+  {"ok":true,"reply":1}
+  OK
+  {"ok":false,"error":"ERR value is not an integer or out of range script: *, on @user_script:1."} (glob)
+  OK
+  $ for engine in local server; do
+  >   moonshift eval -e 'local t = nil; return t.x' --engine $engine; echo $?
+  > done
+  {"ok":false,"error":"ERR user_script:1: attempt to index local 't' (a nil value) script: *, on @user_script:1."} (glob)
+  1
+  {"ok":false,"error":"ERR user_script:1: attempt to index local 't' (a nil value) script: *, on @user_script:1."} (glob)
+  1
+  $ moonshift eval -e 'error("an error")' --output human
+  (error) ERR user_script:1: an error script: *, on @user_script:1. (glob)
+  [1]
+
+One that does not compile changes nothing: 2.
+
+  $ for engine in local server; do moonshift eval -e 'x =' --engine $engine; echo $?; done
+  {"ok":false,"error":"ERR Error compiling script (new function): user_script:1: unexpected symbol near '<eof>'"}
+  2
+  {"ok":false,"error":"ERR Error compiling script (new function): user_script:1: unexpected symbol near '<eof>'"}
+  2
+  $ moonshift eval missing.lua
+  moonshift: missing.lua: there is no such script file
+  [2]
+  $ moonshift eval scripts
+  moonshift: scripts: there is no such script file
+  [2]
+  $ moonshift eval
+  moonshift: which script? A file, - for standard input, or -e TEXT
+  [2]
+  $ moonshift eval pair.lua --engine remote
+  moonshift: the engine must be local or server, not 'remote'
+  [2]
+  $ moonshift eval pair.lua --memory much
+  moonshift: --memory: * (glob)
+  [2]
+  $ moonshift eval pair.lua --nothing
+  moonshift: there is no option --nothing
+  usage: moonshift eval FILE|-|-e TEXT [KEY ...] , [ARG ...] [options]
+  [2]
+
+KEYS is answered by SCAN, and the log says so; --raw-keys sends it.
+
+  $ fill 5 s:
+  $ redis config resetstat
+  OK
+  $ moonshift eval -e 'return #redis.call("KEYS", ARGV[1])' , 's:*'
+  *warning: KEYS s:* was answered by SCAN, so that Redis need not stop for it: the same keys, in another order. --raw-keys sends KEYS itself (glob)
+  {"ok":true,"reply":5}
+  $ moonshift eval -e 'return #redis.call("KEYS", ARGV[1])' , 's:*' --quiet
+  {"ok":true,"reply":5}
+  $ redis info commandstats | grep -c cmdstat_keys
+  0
+  [1]
+  $ moonshift eval -e 'return #redis.call("KEYS", ARGV[1])' , 's:*' --raw-keys
+  {"ok":true,"reply":5}
+  $ redis info commandstats | grep -c cmdstat_keys
+  1
+
+redis.log goes to our log.
+
+  $ moonshift eval -e 'redis.log(redis.LOG_WARNING, "from the script") return 1' 2>&1 | sed 's/^.*from/from/'
+  from the script
+  {"ok":true,"reply":1}
+
+A batch: a line each, in order, each script in an environment of its own.
+
+  $ cat > requests <<'EOF'
+  > {"script":"return KEYS[1] .. ARGV[1]","keys":["k"],"args":["b64:AP8="]}
+  > {"script":"KEYS.x = 1 redis.call('SELECT', 3) error('stop')"}
+  > {"script":"return {tostring(KEYS.x), redis.call('DBSIZE') > 0}","engine":"server"}
+  > 
+  > {"script":"x ="}
+  > {"script":"b64:cmV0dXJuIDc="}
+  > {"script":"return {err='\\\\255 is no UTF-8 \\255'}"}
+  > EOF
+  $ moonshift eval --batch < requests
+  {"ok":true,"reply":{"b":"awD/"}}
+  {"ok":false,"error":"ERR user_script:1: stop script: *, on @user_script:1."} (glob)
+  {"ok":true,"reply":[{"b":"bmls"},1]}
+  {"ok":false,"error":"ERR Error compiling script (new function): user_script:1: unexpected symbol near '<eof>'"}
+  {"ok":true,"reply":7}
+  {"ok":false,"error":"\\\\255 is no UTF-8 \xef\xbf\xbd"} (esc)
+
+A line that is no request is answered too, and the exit code says so.
+
+  $ printf '%s\n' 'nonsense' '{"args":[]}' '{"script":5}' '{"script":"return 1","keyz":[]}' '{"script":"return 1","engine":"x"}' '{"script":"b64:?"}' '{"script":"return 1"}' | moonshift eval --batch
+  {"ok":false,"error":"ERR a request is one JSON object on one line"}
+  {"ok":false,"error":"ERR a request needs a script"}
+  {"ok":false,"error":"ERR script must be a string"}
+  {"ok":false,"error":"ERR a request has no field 'keyz'"}
+  {"ok":false,"error":"ERR the engine must be local or server, not 'x'"}
+  {"ok":false,"error":"ERR script: what follows b64: is no base64"}
+  {"ok":true,"reply":1}
+  [2]
+  $ moonshift eval --batch pair.lua < /dev/null
+  moonshift: --batch reads its scripts from standard input, and takes none here
+  [2]
+  $ moonshift eval --batch < /dev/null
+
+It answers while the other side waits.
+
+  $ cat > dialogue.py <<'EOF'
+  > import json, subprocess
+  > moonshift = subprocess.Popen(["moonshift", "eval", "--batch"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+  > for i in range(3):
+  >     moonshift.stdin.write(json.dumps({"script": "return redis.call('INCR', 'turn')"}).encode() + b"\n")
+  >     moonshift.stdin.flush()
+  >     print(moonshift.stdout.readline().decode(), end="")
+  > moonshift.stdin.close()
+  > print(moonshift.wait())
+  > EOF
+  $ timeout 20 python3 dialogue.py
+  {"ok":true,"reply":1}
+  {"ok":true,"reply":2}
+  {"ok":true,"reply":3}
+  0
+
+The time limit ends a script, here and inside Redis; exit code 4. One that has written cannot be ended there.
+
+  $ moonshift eval -e 'while true do pcall(error) end' --timeout 200ms
+  {"ok":false,"error":"ERR Script stopped, its time is up script: *, on @user_script:1."} (glob)
+  [4]
+  $ moonshift eval -e 'while true do pcall(error) end' --timeout 200ms --engine server
+  {"ok":false,"error":"ERR *Script killed by user with SCRIPT KILL*"} (glob)
+  [4]
+  $ moonshift eval -e 'redis.call("SET", "a", 1) for i = 1, 5e8 do end' --timeout 200ms --engine server
+  moonshift: *redis.sock: the script takes too long and has written, so Redis does not let it be ended by SCRIPT KILL* (glob)
+  [4]
+  $ idle() { test "$(redis ping)" = PONG; }
+  $ eventually idle
+
+The memory limit.
+
+  $ moonshift eval -e 'local t = {} while true do t[#t + 1] = {} end' --memory 20mb
+  {"ok":false,"error":"ERR not enough memory: a script may use 20 MB"}
+  [1]
+
+No Redis.
+
+  $ moonshift eval -e 'return 1' --url unix:///nobody.sock
+  moonshift: /nobody.sock: connection refused: is Redis running there?
+  [3]
+
+`moonshift run` does the same with a file that is no task.
+
+  $ moonshift run pair.lua a b , 1 -2.5
+  1) "a"
+  2) "b"
+  3) "1"
+  4) "-2.5"
+  5) (integer) 2
+  6) (integer) 2
+  $ moonshift run pair.lua a b , 1 --json --engine server
+  {"ok":true,"reply":[{"b":"YQ=="},{"b":"Yg=="},{"b":"MQ=="}]}
+  $ echo 'return #KEYS[1] + 1' > key.lua; moonshift run key.lua abc
+  (integer) 4
+  $ moonshift run pair.lua --dry-run
+  moonshift: --dry-run is for tasks, and this is a plain script; --url scratch:dump.rdb tries it on a copy
+  [2]
+  $ moonshift run bullmq/clean key
+  moonshift: bullmq/clean is no plain script, which alone takes words after its name: what is 'key'?
+  [2]

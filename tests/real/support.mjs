@@ -93,8 +93,12 @@ export class RedisServer {
     await this.exited;
   }
 
-  async stop() {
+  async dismiss() {
     for (const guest of this.guests.splice(0).reverse()) await guest.close(true);
+  }
+
+  async stop() {
+    await this.dismiss();
     await this.kill();
     await rm(this.directory, { recursive: true, force: true });
     servers.delete(this);

@@ -1,0 +1,42 @@
+#include <doctest/doctest.h>
+
+#include "eval/differential.hpp"
+
+using namespace moonshift;
+using namespace moonshift::test;
+
+namespace {
+
+std::vector<std::filesystem::path> case_files() {
+  std::vector<std::filesystem::path> files;
+  for (const auto& entry : std::filesystem::directory_iterator(EVAL_CASES)) {
+    if (entry.path().extension() == ".cases") files.push_back(entry.path());
+  }
+  std::sort(files.begin(), files.end());
+  return files;
+}
+
+}  // namespace
+
+TEST_CASE("every case answers and leaves behind what EVAL does") {
+  Differential differential;
+  for (const auto& file : case_files()) {
+    const auto cases = read_cases(file);
+    CHECK_FALSE(cases.empty());
+    for (const Case& one : cases) {
+      CAPTURE(file.filename().string());
+      CAPTURE(one.name);
+      const task::Evaluation evaluation{one.script, one.keys, one.arguments};
+      differential.reset(one.setup);
+      const Outcome expected = differential.by_redis(evaluation, one.unordered);
+      const Outcome actual = differential.by_us(evaluation, one.unordered);
+      if (one.differs.empty()) {
+        CHECK(actual.reply == expected.reply);
+        CHECK(actual.dataset == expected.dataset);
+      } else {
+        CHECK_FALSE(actual == expected);
+      }
+    }
+    MESSAGE(file.filename().string(), ": ", cases.size(), " scripts");
+  }
+}

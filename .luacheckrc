@@ -1,6 +1,7 @@
 std = "luajit"
 max_line_length = 140
-read_globals = { "redis", "task", "check", "scan", "glob", "atomically", "pipelined", "require" }
+read_globals = { "redis", "task", "check", "scan", "glob", "atomically", "pipelined", "require",
+  "cjson", "cmsgpack", "struct" }
 exclude_files = { "build" }
 
 files["src/task/runtime.lua"] = { globals = { "redis", "task", "check", "scan", "glob", "atomically", "pipelined", "require", "KEYS", "ARGV" } }

@@ -47,8 +47,8 @@ class Parser {
 /// much.
 std::string one_positional(const cxxopts::ParseResult& parsed, const std::string& name);
 
-/// All the words, or all the values of a list option, as they were typed: cxxopts itself would split
-/// them at commas.
+/// All the words, or all the values of a list option, as they were typed: cxxopts itself would
+/// split them at commas.
 std::vector<std::string> raw_positional(const cxxopts::ParseResult& parsed,
                                         const std::string& name);
 

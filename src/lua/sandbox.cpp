@@ -4,6 +4,7 @@
 #include <lua.hpp>
 #include <string_view>
 
+#include "lua/library/library.hpp"
 #include "lua/stack.hpp"
 #include "lua/trampoline.hpp"
 
@@ -27,6 +28,16 @@ constexpr std::array<Library, 5> kLibraries{{
 /// What would read files, print, load bytecode or change another function's world.
 constexpr std::array<const char*, 7> kForbidden{"dofile",  "loadfile", "print",   "load",
                                                 "getfenv", "setfenv",  "newproxy"};
+
+struct RedisLibrary {
+  const char* name;
+  void (*push)(lua_State*);
+};
+
+/// What a task finds in the server engine, it finds here.
+constexpr std::array<RedisLibrary, 3> kRedisLibraries{{{"cjson", push_cjson_library},
+                                                       {"cmsgpack", push_cmsgpack_library},
+                                                       {"struct", push_struct_library}}};
 
 /// loadstring for source text only: bytecode can crash the VM.
 int load_text(lua_State* lua) {
@@ -67,6 +78,10 @@ void open_sandbox(lua_State* lua) {
   lua_pushnil(lua);
   lua_setfield(lua, -2, "dump");
   lua_pop(lua, 1);
+  for (const auto& [name, push] : kRedisLibraries) {
+    push(lua);
+    lua_setglobal(lua, name);
+  }
 }
 
 void seal_globals(lua_State* lua) {

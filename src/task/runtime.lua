@@ -28,6 +28,7 @@ KEYS, ARGV = {}, {} -- only plain scripts get any
 redis = {
   call = call,
   pcall = pcall_command,
+  sha1hex = host.sha1hex,
   error_reply = function(text) return { err = text } end,
   status_reply = function(text) return { ok = text } end,
 }

@@ -6,6 +6,7 @@
 
 #include "base/duration.hpp"
 #include "base/error.hpp"
+#include "base/sha1.hpp"
 #include "base/text.hpp"
 #include "lua/script_error.hpp"
 #include "task/embedded.hpp"
@@ -105,6 +106,9 @@ void Script::define_host_functions() {
   });
   state_->define("printable", [](const Values& arguments) -> Value {
     return base::printable(text_argument(arguments, 0));
+  });
+  state_->define("sha1hex", [](const Values& arguments) -> Value {
+    return base::sha1_hex(text_argument(arguments, 0));
   });
   state_->define("glob_match", [](const Values& arguments) -> Value {
     return base::glob_match(text_argument(arguments, 0), text_argument(arguments, 1));

@@ -54,7 +54,7 @@ bool take_directive(std::string_view line, Case& to) {
   } else if (const auto arguments = value_of("--args:")) {
     to.arguments = words_of(*arguments);
   } else if (const auto reason = value_of("--differs:")) {
-    to.differs = *reason;
+    to.differs = reason->substr(std::min(reason->size(), reason->find_first_not_of(' ')));
   } else if (line == "--unordered") {
     to.unordered = true;
   } else {

@@ -1,5 +1,8 @@
 #include <doctest/doctest.h>
 
+#include <fstream>
+#include <set>
+
 #include "eval/differential.hpp"
 
 using namespace moonshift;
@@ -16,7 +19,30 @@ std::vector<std::filesystem::path> case_files() {
   return files;
 }
 
+/// The names of our differences, as the man page has them.
+std::set<std::string> documented_differences() {
+  std::ifstream page(MAN_PAGE);
+  std::set<std::string> names;
+  bool in_section = false;
+  for (std::string line; std::getline(page, line);) {
+    if (line.starts_with(".Ss")) in_section = line.find("LuaJIT") != std::string::npos;
+    if (line.starts_with(".Sh")) in_section = false;
+    if (in_section && line.starts_with(".It ")) names.insert(line.substr(4));
+  }
+  return names;
+}
+
 }  // namespace
+
+TEST_CASE("the man page names the differences that there are, and no other") {
+  std::set<std::string> met;
+  for (const auto& file : case_files()) {
+    for (const Case& one : read_cases(file)) {
+      if (!one.differs.empty()) met.insert(one.differs);
+    }
+  }
+  CHECK(met == documented_differences());
+}
 
 TEST_CASE("every case answers and leaves behind what EVAL does") {
   Differential differential;

@@ -51,6 +51,20 @@ TEST_CASE("every item is treated once, and find says so afterwards") {
   }
 }
 
+TEST_CASE("a task finds Redis's own libraries in both engines") {
+  for (const auto engine : kBoth) {
+    test::Server server;
+    add_items(server, 1);
+    const RunResult result = test::run_text(
+        task_with_each("local text = cjson.encode({ 1, cmsgpack.unpack(cmsgpack.pack('two')) }) "
+                       "redis.call('SET', 'made', text .. #struct.pack('>I4', 7) .. "
+                       "redis.sha1hex('x')) redis.call('UNLINK', key) return 'removed'"),
+        server.endpoint(), in(engine));
+    CHECK(result.tally.outcomes.at("removed") == 1);
+    CHECK(server.text({"GET", "made"}) == "[1,\"two\"]411f6ad8ec52a2984abaafd7c3b516503785c2072");
+  }
+}
+
 TEST_CASE("an empty Redis is nothing to do") {
   for (const auto engine : kBoth) {
     test::Server server;

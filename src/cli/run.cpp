@@ -4,6 +4,7 @@
 #include "base/parse.hpp"
 #include "cli/common.hpp"
 #include "cli/plain.hpp"
+#include "lua/script_error.hpp"
 
 namespace moonshift::cli {
 
@@ -37,6 +38,17 @@ task::EngineChoice read_engine(const std::string& name) {
     if (name == task::name_of(choice)) return choice;
   }
   throw base::ConfigError(fmt::format("--engine must be auto, local or server, not '{}'", name));
+}
+
+/// The script's text if it is a plain one. What is wrong with a task is said later.
+std::optional<std::string> text_of_plain(const task::Catalog& catalog, const std::string& name) {
+  try {
+    const task::Script script(catalog, name);
+    if (script.kind() == task::Script::Kind::kPlain) return script.source().text;
+  } catch (const lua::ScriptError&) {
+  } catch (const base::ConfigError&) {
+  }
+  return std::nullopt;
 }
 
 /// Keys and arguments instead of parameters; nothing to find and nothing to verify.
@@ -87,8 +99,8 @@ base::ExitCode run_command(const Arguments& arguments) {
   step.script = words.front();
   words.erase(words.begin());
   const task::Catalog catalog = catalog_of(*parsed);
-  if (const task::Script script(catalog, step.script); script.kind() == task::Script::Kind::kPlain)
-    return run_plain_script(*parsed, script.source().text, std::move(words));
+  if (const auto text = text_of_plain(catalog, step.script))
+    return run_plain_script(*parsed, *text, std::move(words));
   if (!words.empty()) {
     throw base::ConfigError(
         fmt::format("{} is no plain script, which alone takes words after its name: what is '{}'?",

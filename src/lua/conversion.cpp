@@ -1,12 +1,14 @@
 #include "lua/conversion.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <limits>
 
+#include "lua/library/number_text.hpp"
 #include "lua/stack.hpp"
 #include "lua/state.hpp"
 
@@ -62,11 +64,18 @@ Reply text_reply(Type type, std::string_view text) { return {type, 0, std::strin
 
 Reply nil_reply() { return {Type::kNil, 0, "", {}}; }
 
+/// With blanks for line breaks.
+std::string spaced(std::string text) {
+  std::replace_if(
+      text.begin(), text.end(), [](char c) { return c == '\r' || c == '\n'; }, ' ');
+  return text;
+}
+
 /// Turns one script's result into a reply, within what memory is left.
 class Encoder {
  public:
-  Encoder(lua_State* lua, Protocol protocol)
-      : lua_(lua), protocol_(protocol), left_(State::of(lua).free_memory()) {}
+  Encoder(lua_State* lua, Protocol protocol, const redis::Product& product)
+      : lua_(lua), protocol_(protocol), product_(product), left_(State::of(lua).free_memory()) {}
 
   Reply encode(int depth) {
     spend(sizeof(Reply));
@@ -108,36 +117,39 @@ class Encoder {
     return false;
   }
 
-  Reply take_text(Type type, bool as_line) {
+  std::string take_text() {
     spend(lua_objlen(lua_, -1));
-    const std::string_view text = string_at(lua_, -1);
-    Reply reply = text_reply(type, as_line ? one_line(text) : std::string(text));
+    std::string text(string_at(lua_, -1));
     lua_pop(lua_, 1);
-    return reply;
+    return text;
+  }
+
+  /// Up to the first NUL, without line ends before it.
+  static std::string_view trimmed(const std::string& text) {
+    const std::string_view line = text.c_str();
+    return line.substr(0, line.find_last_not_of("\r\n") + 1);
   }
 
   Reply encode_table(int depth) {
     if (depth > kDeepest || lua_checkstack(lua_, 6) == 0)
       return Reply::error("ERR reached lua stack limit");
-    if (push_field("err", LUA_TSTRING)) return take_text(Type::kError, true);
-    if (push_field("ok", LUA_TSTRING)) return take_text(Type::kStatus, true);
+    if (push_field("err", LUA_TSTRING)) return Reply::error(one_line(trimmed(take_text())));
+    if (push_field("ok", LUA_TSTRING)) return text_reply(Type::kStatus, one_line(take_text()));
     if (push_field("double", LUA_TNUMBER)) {
-      std::array<char, 64> digits;
-      std::snprintf(digits.data(), digits.size(), "%.17g", lua_tonumber(lua_, -1));
+      const double number = lua_tonumber(lua_, -1);
       lua_pop(lua_, 1);
-      return text_reply(Type::kString, digits.data());
+      const bool shortest = product_.version >= redis::Version{7, 2, 0};
+      return text_reply(Type::kString,
+                        shortest ? shortest_text(number) : fmt::format("{:.17g}", number));
     }
     if (push_field("big_number", LUA_TSTRING)) {
-      Reply reply = take_text(Type::kString, false);
-      std::replace_if(
-          reply.text.begin(), reply.text.end(), [](char c) { return c == '\r' || c == '\n'; }, ' ');
-      return reply;
+      return text_reply(Type::kString, spaced(take_text()));
     }
     if (push_field("verbatim_string", LUA_TTABLE)) {
       if (push_field("format", LUA_TSTRING)) {
         lua_pop(lua_, 1);
         if (push_field("string", LUA_TSTRING)) {
-          Reply reply = take_text(Type::kString, false);
+          Reply reply = text_reply(Type::kString, take_text());
           lua_pop(lua_, 1);
           return reply;
         }
@@ -178,6 +190,7 @@ class Encoder {
 
   lua_State* lua_;
   Protocol protocol_;
+  const redis::Product& product_;
   std::size_t left_;
   unsigned steps_ = 0;
 };
@@ -238,18 +251,15 @@ void push_reply(lua_State* lua, const Reply& reply, Protocol protocol) {
   }
 }
 
-Reply reply_at(lua_State* lua, int index, Protocol protocol) {
+Reply reply_at(lua_State* lua, int index, Protocol protocol, const redis::Product& product) {
   lua_pushvalue(lua, index);
-  Reply reply = Encoder(lua, protocol).encode(0);
+  Reply reply = Encoder(lua, protocol, product).encode(0);
   lua_pop(lua, 1);
   return reply;
 }
 
 std::string one_line(std::string_view text) {
-  std::string line(text.substr(0, text.find('\0')));
-  std::replace_if(
-      line.begin(), line.end(), [](char c) { return c == '\r' || c == '\n'; }, ' ');
-  return line;
+  return spaced(std::string(text.substr(0, text.find('\0'))));
 }
 
 }  // namespace moonshift::lua

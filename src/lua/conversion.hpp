@@ -16,7 +16,8 @@ void push_reply(lua_State* lua, const redis::Reply& reply, Protocol protocol);
 /// What a script returned as the reply that a RESP2 client gets. Metamethods are not asked. Raises
 /// "not enough memory" if the reply would be larger than what the state may still use: a small
 /// table that holds itself many times makes a large reply.
-redis::Reply reply_at(lua_State* lua, int index, Protocol protocol);
+/// Doubles are written as that product does.
+redis::Reply reply_at(lua_State* lua, int index, Protocol protocol, const redis::Product& product);
 
 /// CR and LF as Redis writes them into an error or a status; both end at the first NUL.
 std::string one_line(std::string_view text);

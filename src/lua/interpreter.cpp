@@ -63,8 +63,12 @@ Reply uncaught_error(lua_State* lua, const std::string& sha, bool stopped) {
     return text;
   };
   const std::string source = field("source"), line = field("line");
-  std::string text = stopped ? stop_message() : one_line(field("err"));
-  if (text.empty()) text = "ERR unknown error";  // a table without `err` crashes Redis 7.0
+  lua_getfield(lua, -1, "err");
+  const bool has_text = lua_isstring(lua, -1) != 0;
+  lua_pop(lua, 1);
+  std::string text = stopped    ? stop_message()
+                     : has_text ? one_line(field("err"))
+                                : "ERR unknown error";  // it crashes Redis 7.0
   if (!source.empty() && !line.empty())
     text += fmt::format(" script: {}, on {}:{}.", sha, one_line(source), line);
   return Reply::error(std::move(text));
@@ -130,9 +134,16 @@ struct Interpreter::World {
     for (const Library& library : kLibraries) add_library(lua, globals, library);
     push_redis_library(lua, self.commands, self.session);
     protect_table(lua);
+    lua_pushvalue(lua, -1);
     lua_setfield(lua, globals, "redis");
-    push_error_handler(lua);
-    lua_setfield(lua, globals, "__redis__err__handler");
+    const redis::Product& product = self.commands.product();
+    if (product.valkey) lua_setfield(lua, globals, "server");
+    for (const char* name : {"__redis__err__handler", "__server__err__handler"}) {
+      push_error_handler(lua);
+      lua_setfield(lua, globals, name);
+      if (!product.valkey) break;
+    }
+    if (product.has_redis_7_4()) add_library(lua, globals, {"os", push_os_library});
     self.seal(lua, globals);
     return 0;
   }
@@ -189,8 +200,9 @@ struct Interpreter::World {
     }
     const int status = lua_pcall(lua, 0, 1, handler);
     if (status == LUA_ERRMEM) return lua_error(lua);
-    self.result.reply = status == 0 ? reply_at(lua, -1, self.session.protocol)
-                                    : uncaught_error(lua, self.script->sha, self.state.killed());
+    self.result.reply = status == 0
+                            ? reply_at(lua, -1, self.session.protocol, self.commands.product())
+                            : uncaught_error(lua, self.script->sha, self.state.killed());
     return 0;
   }
 

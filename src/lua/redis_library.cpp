@@ -10,6 +10,7 @@
 #include "base/sha1.hpp"
 #include "lua/conversion.hpp"
 #include "lua/library/chunk.hpp"
+#include "lua/library/number_text.hpp"
 #include "lua/stack.hpp"
 #include "lua/trampoline.hpp"
 
@@ -39,31 +40,10 @@ int raise(lua_State* lua, std::string_view text) {
   return lua_error(lua);
 }
 
-/// The shortest digits that are read back as `number`, laid out as Redis does since 7.2 (redis
-/// deps/fpconv).
-std::string shortest_text(double number) {
-  if (!std::isfinite(number))
-    return fmt::format("{}{}", std::signbit(number) ? "-" : "", std::isnan(number) ? "nan" : "inf");
-  std::array<char, 32> buffer;
-  const auto end =
-      std::to_chars(buffer.begin(), buffer.end(), std::abs(number), std::chars_format::scientific)
-          .ptr;
-  const std::string_view scientific(buffer.begin(), end);
-  const auto mark = scientific.find('e');
-  std::string digits(scientific.substr(0, mark));
-  std::erase(digits, '.');
-  const int power = std::stoi(std::string(scientific.substr(mark + 1)));  // of the first digit
-  const int count = static_cast<int>(digits.size()), last = power - count + 1;
-  const std::string sign = std::signbit(number) ? "-" : "";
-  if (last >= 0 && power < count + 7)
-    return sign + digits + std::string(static_cast<std::size_t>(last), '0');
-  if (last < 0 && (last > -7 || std::abs(power) < 4)) {
-    if (power < 0)
-      return sign + "0." + std::string(static_cast<std::size_t>(-power - 1), '0') + digits;
-    return sign + digits.insert(static_cast<std::size_t>(power + 1), ".");
-  }
-  if (count > 1) digits.insert(1, ".");
-  return fmt::format("{}{}e{}{}", sign, digits, power < 0 ? '-' : '+', std::abs(power));
+/// An error that begins with the object's name, which in Valkey is another.
+int raise_about(lua_State* lua, std::string_view text) {
+  const bool valkey = commands_of(lua).product().valkey.has_value();
+  return raise(lua, fmt::format("ERR {}.{}", valkey ? "server" : "redis", text));
 }
 
 /// A number as redis.call() writes it into a command: until 7.0 as C's "%.17g"; since 7.2 a whole
@@ -80,19 +60,23 @@ std::string argument_text(double number, const redis::Version& version) {
 /// The arguments of redis.call() as a command, or what is wrong with them.
 class Words {
  public:
-  Words(lua_State* lua, const redis::Version& version) {
+  Words(lua_State* lua, const redis::Product& product) {
     const int count = lua_gettop(lua);
-    if (count == 0) problem_ = "ERR Please specify at least one argument for this redis lib call";
+    if (count == 0) {
+      problem_ = fmt::format("ERR Please specify at least one argument for this {}call",
+                             product.valkey ? "" : "redis lib ");
+    }
     numbers_.reserve(static_cast<std::size_t>(count));  // the views must not move
     words_.reserve(static_cast<std::size_t>(count));
     for (int index = 1; index <= count && problem_.empty(); ++index) {
       if (lua_type(lua, index) == LUA_TNUMBER) {
-        numbers_.push_back(argument_text(lua_tonumber(lua, index), version));
+        numbers_.push_back(argument_text(lua_tonumber(lua, index), product.version));
         words_.push_back(numbers_.back());
       } else if (lua_type(lua, index) == LUA_TSTRING) {
         words_.push_back(string_at(lua, index));
       } else {
-        problem_ = "ERR Lua redis lib command arguments must be strings or integers";
+        problem_ = fmt::format("ERR {} arguments must be strings or integers",
+                               product.valkey ? "Command" : "Lua redis lib command");
       }
     }
   }
@@ -109,7 +93,7 @@ class Words {
 /// Pushes what redis.pcall() returns; whether that is an error.
 bool push_result(lua_State* lua) {
   ScriptCommands& commands = commands_of(lua);
-  const Words words(lua, commands.version());
+  const Words words(lua, commands.product());
   if (!words.problem().empty()) {
     push_error(lua, words.problem());
     return true;
@@ -147,11 +131,14 @@ constexpr std::string_view kWrongReply = "ERR wrong number or type of arguments"
 int error_reply(lua_State* lua) {
   if (lua_gettop(lua) != 1 || lua_type(lua, 1) != LUA_TSTRING)
     return reply_table(lua, "err", kWrongReply);
+  constexpr std::string_view kLineEnds = "\r\n";
   std::string_view text = string_at(lua, 1);
   if (text.starts_with('-')) text.remove_prefix(1);
-  while (!text.empty() && (text.back() == '\r' || text.back() == '\n')) text.remove_suffix(1);
-  const bool has_code = text.find(' ') != std::string_view::npos;
-  return reply_table(lua, "err", has_code ? std::string(text) : fmt::format("ERR {}", text));
+  text.remove_suffix(text.size() - (text.find_last_not_of(kLineEnds) + 1));
+  text = text.substr(0, text.find('\0'));
+  if (text.find(' ') != std::string_view::npos) return reply_table(lua, "err", text);
+  text.remove_prefix(std::min(text.find_first_not_of(kLineEnds), text.size()));
+  return reply_table(lua, "err", fmt::format("ERR {}", text));
 }
 
 int status_reply(lua_State* lua) {
@@ -161,7 +148,7 @@ int status_reply(lua_State* lua) {
 }
 
 int set_resp(lua_State* lua) {
-  if (lua_gettop(lua) != 1) return raise(lua, "ERR redis.setresp() requires one argument.");
+  if (lua_gettop(lua) != 1) return raise_about(lua, "setresp() requires one argument.");
   const auto version = static_cast<int>(lua_tonumber(lua, 1));
   if (version != 2 && version != 3) return raise(lua, "ERR RESP version must be 2 or 3.");
   session_of(lua).protocol = static_cast<Protocol>(version);
@@ -171,9 +158,9 @@ int set_resp(lua_State* lua) {
 int set_repl(lua_State* lua) {
   constexpr double kAll = 3;
   if (lua_gettop(lua) != 1) {
-    const bool corrected = commands_of(lua).version() >= redis::Version{7, 2, 0};
-    return raise(lua, corrected ? "ERR redis.set_repl() requires one argument."
-                                : "ERR redis.set_repl() requires two arguments.");
+    const bool corrected = commands_of(lua).product().version >= redis::Version{7, 2, 0};
+    return raise_about(lua, corrected ? "set_repl() requires one argument."
+                                      : "set_repl() requires two arguments.");
   }
   const double flags = std::trunc(lua_tonumber(lua, 1));
   if (flags < 0 || flags > kAll) {
@@ -200,12 +187,14 @@ int debug(lua_State*) { return 0; }
 int log(lua_State* lua) {
   constexpr std::array kLevels{base::LogLevel::kDebug, base::LogLevel::kDebug,
                                base::LogLevel::kInfo, base::LogLevel::kWarning};
-  if (lua_gettop(lua) < 2) return raise(lua, "ERR redis.log() requires two arguments or more.");
+  if (lua_gettop(lua) < 2) return raise_about(lua, "log() requires two arguments or more.");
   if (lua_isnumber(lua, 1) == 0)
     return raise(lua, "ERR First argument must be a number (log level).");
   const auto level = static_cast<int>(lua_tonumber(lua, 1));
-  if (level < 0 || level >= static_cast<int>(kLevels.size()))
-    return raise(lua, "ERR Invalid debug level.");
+  if (level < 0 || level >= static_cast<int>(kLevels.size())) {
+    return raise(lua, commands_of(lua).product().has_redis_7_4() ? "ERR Invalid log level."
+                                                                 : "ERR Invalid debug level.");
+  }
   std::string text;
   for (int index = 2; index <= lua_gettop(lua); ++index) {
     if (lua_isstring(lua, index) == 0) continue;
@@ -217,10 +206,14 @@ int log(lua_State* lua) {
 }
 
 int acl_check_cmd(lua_State* lua) {
-  const Words words(lua, commands_of(lua).version());
+  const Words words(lua, commands_of(lua).product());
   if (!words.problem().empty()) return raise(lua, words.problem());
   const auto allowed = commands_of(lua).may_run(words.command());
-  if (!allowed) return raise(lua, "ERR Invalid command passed to redis.acl_check_cmd()");
+  if (!allowed) {
+    const bool valkey = commands_of(lua).product().valkey.has_value();
+    return raise(lua, fmt::format("ERR Invalid command passed to {}.acl_check_cmd()",
+                                  valkey ? "server" : "redis"));
+  }
   lua_pushboolean(lua, *allowed ? 1 : 0);
   return 1;
 }
@@ -249,6 +242,14 @@ constexpr Constant kConstants[] = {
     {"LOG_DEBUG", 0}, {"LOG_VERBOSE", 1}, {"LOG_NOTICE", 2},   {"LOG_WARNING", 3}, {"REPL_NONE", 0},
     {"REPL_AOF", 1},  {"REPL_SLAVE", 2},  {"REPL_REPLICA", 2}, {"REPL_ALL", 3},
 };
+
+/// Sets `name` and `name_NUM` of the table on top.
+void set_version(lua_State* lua, const std::string& name, const redis::Version& version) {
+  push(lua, std::string_view(version.text()));
+  lua_setfield(lua, -2, name.c_str());
+  lua_pushinteger(lua, version.number());
+  lua_setfield(lua, -2, (name + "_NUM").c_str());
+}
 
 /// redis src/eval.c, __redis__err__handler.
 int handle_error(lua_State* lua) {
@@ -291,11 +292,12 @@ void push_redis_library(lua_State* lua, ScriptCommands& commands, ScriptSession&
     lua_pushinteger(lua, constant.value);
     lua_setfield(lua, -2, constant.name);
   }
-  const redis::Version version = commands.version();
-  push(lua, std::string_view(version.text()));
-  lua_setfield(lua, -2, "REDIS_VERSION");
-  lua_pushinteger(lua, version.major * 65536 + version.minor * 256 + version.patch);
-  lua_setfield(lua, -2, "REDIS_VERSION_NUM");
+  const redis::Product& product = commands.product();
+  set_version(lua, "REDIS_VERSION", product.version);
+  if (!product.valkey) return;
+  set_version(lua, "VALKEY_VERSION", *product.valkey);
+  lua_pushstring(lua, "valkey");
+  lua_setfield(lua, -2, "SERVER_NAME");
 }
 
 void push_error_handler(lua_State* lua) { lua_pushcfunction(lua, trampoline<handle_error>); }

@@ -5,7 +5,7 @@
 
 #include "base/log.hpp"
 #include "redis/connection.hpp"
-#include "redis/version.hpp"
+#include "redis/product.hpp"
 
 namespace moonshift::lua {
 
@@ -32,7 +32,7 @@ class ScriptCommands {
   /// redis.set_repl().
   virtual void on_partial_replication() = 0;
 
-  virtual redis::Version version() const = 0;
+  virtual const redis::Product& product() const = 0;
 };
 
 }  // namespace moonshift::lua

@@ -7,7 +7,6 @@
 
 namespace moonshift::redis {
 
-/// The version of Redis that a server has, or is compatible with.
 struct Version {
   int major = 0, minor = 0, patch = 0;
 
@@ -17,6 +16,9 @@ struct Version {
     std::sscanf(text.c_str(), "%d.%d.%d", &version.major, &version.minor, &version.patch);
     return version;
   }
+
+  /// As scripts find it in REDIS_VERSION_NUM.
+  int number() const { return major * 65536 + minor * 256 + patch; }
 
   std::string text() const { return fmt::format("{}.{}.{}", major, minor, patch); }
 

@@ -6,7 +6,6 @@
 #include "base/interrupt.hpp"
 #include "base/sha1.hpp"
 #include "redis/error.hpp"
-#include "redis/info.hpp"
 #include "redis/script_kill.hpp"
 #include "task/shebang.hpp"
 
@@ -24,10 +23,6 @@ constexpr auto kPressure = std::chrono::milliseconds(500);
 /// unless it is configured.
 constexpr auto kMostPressure = std::chrono::seconds(30);
 
-redis::Version version_of(redis::Connection& connection) {
-  return redis::Version::parse(redis::Info::read(connection, "server").text("redis_version"));
-}
-
 /// Whether Redis would run a script with this first line now: its flags, and what they ask for,
 /// such as memory or being a master. Redis itself is asked, with a script that does nothing.
 std::optional<Reply> refusal_of(const Shebang& shebang, redis::Connection& connection) {
@@ -42,7 +37,7 @@ LocalEvaluator::LocalEvaluator(const redis::Endpoint& endpoint, const Options& o
     : connection_(endpoint.connect()),
       table_(redis::CommandTable::read(connection_)),
       options_(options),
-      commands_(connection_, table_, version_of(connection_), endpoint.url().database,
+      commands_(connection_, table_, redis::Product::read(connection_), endpoint.url().database,
                 options.commands),
       interpreter_(options.memory, commands_) {}
 

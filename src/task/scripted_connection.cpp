@@ -37,14 +37,19 @@ std::size_t find_option(Command command, std::string_view name, std::string_view
 
 bool is(Command command, std::string_view name) { return equal_ignoring_case(command[0], name); }
 
+bool would_wait_for_stream(Command command) {
+  return (is(command, "XREAD") || is(command, "XREADGROUP")) &&
+         find_option(command, "BLOCK", "STREAMS") != 0;
+}
+
 }  // namespace
 
 ScriptedConnection::ScriptedConnection(redis::Connection& connection,
-                                       const redis::CommandTable& commands, redis::Version version,
+                                       const redis::CommandTable& commands, redis::Product product,
                                        int database, const Options& options)
     : connection_(connection),
       commands_(commands),
-      version_(version),
+      product_(product),
       options_(options),
       home_(database),
       database_(database) {}
@@ -68,24 +73,36 @@ Reply ScriptedConnection::call(Command command, lua::Protocol protocol) {
   if (is(command, "SORT") || is(command, "SORT_RO")) return sort(command);
   if (is(command, "KEYS") && !options_.raw_keys) return keys(command);
   const auto* info = commands_.find(command);
-  return info->blocking ? send_without_waiting(command) : send(command);
+  const bool is_read = is(command, "XREAD") || is(command, "XREADGROUP");
+  const bool waits = is_read ? would_wait_for_stream(command) : info->blocking;
+  return waits ? send_without_waiting(command) : send(command);
 }
 
 std::optional<Reply> ScriptedConnection::refuse(Command command) const {
   const auto* info = commands_.find(command);
-  if (info == nullptr) return Reply::error("ERR Unknown Redis command called from script");
+  // Valkey left the other's name out of its messages.
+  const std::string_view command_name = product_.valkey ? "command" : "Redis command";
+  if (info == nullptr)
+    return Reply::error(fmt::format("ERR Unknown {} called from script", command_name));
   const auto words = static_cast<std::int64_t>(command.size());
   if (info->arity >= 0 ? words != info->arity : words < -info->arity)
-    return Reply::error("ERR Wrong number of args calling Redis command from script");
+    return Reply::error(
+        fmt::format("ERR Wrong number of args calling {} from script", command_name));
   if (info->noscript) return Reply::error("ERR This Redis command is not allowed from script");
   if (read_only_ && (info->write || info->may_replicate))
     return Reply::error("ERR Write commands are not allowed from read-only scripts.");
-  if ((is(command, "XREAD") || is(command, "XREADGROUP")) &&
-      find_option(command, "BLOCK", "STREAMS") != 0) {
+  if (would_wait_for_stream(command) && !may_wait()) {
     return Reply::error(
         fmt::format("ERR {} command is not allowed with BLOCK option from scripts", command[0]));
   }
   return std::nullopt;
+}
+
+/// Since BLPOP and its like are allowed in scripts, where they do not wait, XREAD BLOCK is, too.
+bool ScriptedConnection::may_wait() const {
+  const std::string_view blocking[] = {"BLPOP", "key", "0"};
+  const auto* info = commands_.find(blocking);
+  return info != nullptr && !info->noscript;
 }
 
 Reply ScriptedConnection::send(Command command) { return as_in_script(connection_.call(command)); }
@@ -158,7 +175,7 @@ Reply ScriptedConnection::keys(Command command) {
 Reply ScriptedConnection::as_in_script(Reply reply) const {
   constexpr std::string_view kCode = "NOPERM ";
   if (!reply.is_error() || !reply.text.starts_with(kCode)) return reply;
-  if (version_ >= redis::Version{7, 2, 0})
+  if (product_.version >= redis::Version{7, 2, 0})
     return Reply::error("NOPERM ACL failure in script: " + reply.text.substr(kCode.size()));
   const auto speaks_of = [&](std::string_view what) {
     return reply.text.find(what) != std::string::npos;

@@ -21,7 +21,7 @@ class ScriptedConnection : public lua::ScriptCommands {
 
   /// All must outlive this.
   ScriptedConnection(redis::Connection& connection, const redis::CommandTable& commands,
-                     redis::Version version, int database, const Options& options);
+                     redis::Product product, int database, const Options& options);
 
   /// For the script that runs next. After `deadline` a command that takes several steps ends.
   void begin_script(bool read_only, base::SteadyTime deadline);
@@ -33,10 +33,11 @@ class ScriptedConnection : public lua::ScriptCommands {
   std::optional<bool> may_run(redis::Command command) override;
   void log(base::LogLevel level, std::string_view text) override;
   void on_partial_replication() override;
-  redis::Version version() const override { return version_; }
+  const redis::Product& product() const override { return product_; }
 
  private:
   std::optional<redis::Reply> refuse(redis::Command command) const;
+  bool may_wait() const;
   redis::Reply send(redis::Command command);
   redis::Reply send_without_waiting(redis::Command command);
   redis::Reply select(redis::Command command);
@@ -47,7 +48,7 @@ class ScriptedConnection : public lua::ScriptCommands {
 
   redis::Connection& connection_;
   const redis::CommandTable& commands_;
-  redis::Version version_;
+  redis::Product product_;
   Options options_;
   int home_;      ///< database
   int database_;  ///< that is selected

@@ -54,12 +54,13 @@ A file that is not there, and one that is none.
 A plain script is no task, even if it calls Redis at once, as they do.
 
   $ echo 'return redis.call("DEL", "rl:1")' > scripts/plain.lua
-  $ moonshift run plain --scripts scripts
-  moonshift: scripts/plain.lua is no task but a plain script: * (glob)
+  $ printf '[[step]]\nscript = "plain"\n' > plain.toml
+  $ moonshift job plain.toml --scripts scripts
+  moonshift: *scripts/plain.lua is no task but a plain script: * (glob)
   [2]
   $ echo 'return 1' > scripts/plain.lua
-  $ moonshift run scripts/plain.lua
-  moonshift: scripts/plain.lua is no task but a plain script: * (glob)
+  $ moonshift job plain.toml --scripts scripts
+  moonshift: *scripts/plain.lua is no task but a plain script: * (glob)
   [2]
 
 How a script is written
@@ -79,6 +80,7 @@ Lua's own complaints name the author's file and line.
   $ cat > scripts/broken.lua <<'EOF'
   > local function helper() error("it cannot be read") end
   > helper()
+  > return task {}
   > EOF
   $ moonshift run broken --scripts scripts
   moonshift: scripts/broken.lua:1: it cannot be read
@@ -163,7 +165,7 @@ A missing library is answered by the nearest names; two that require each other 
 
 A script that never ends its own declaration does not hang whoever looks at it.
 
-  $ mkdir endless; echo 'while true do end' > endless/script.lua
+  $ mkdir endless; echo 'while true do end return task {}' > endless/script.lua
   $ timeout --signal KILL 5 moonshift run script --scripts endless --timeout 200ms
   moonshift: endless/script.lua:1: * (glob)
   [2]
@@ -330,8 +332,8 @@ Words
   $ moonshift job
   moonshift: which job? (see --help)
   [2]
-  $ moonshift run types bullmq/clean
-  moonshift: one script at a time: what is 'bullmq/clean'?
+  $ moonshift run ratelimit/purge bullmq/clean
+  moonshift: ratelimit/purge is no plain script, which alone takes words after its name: what is 'bullmq/clean'?
   [2]
   $ moonshift scripts bullmq/clean ratelimit/purge
   moonshift: one script at a time: what is 'ratelimit/purge'?

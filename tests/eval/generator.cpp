@@ -382,7 +382,7 @@ const std::map<std::string_view, Alternatives> kGrammar = {
       "'ZRANGEBYLEX', <sorted set key>, <lexical>, <lexical>",
       "'ZREVRANGE', <sorted set key>, <place>, <place>",
       "'ZUNION', 2, KEYS[12], KEYS[13], 'WITHSCORES'", "'SORT', <list key>, 'ALPHA', 'DESC'",
-      "'SORT', <set key>, 'ALPHA', 'LIMIT', 0, 3", "'SORT', <set key>, 'BY', 'nothing'",
+      "'SORT', <list key>, 'ALPHA', 'LIMIT', 0, 3", "'SORT', <list key>, 'BY', 'nothing'",
       "'GEOSEARCH', KEYS[17], 'FROMLONLAT', 3, 3, 'BYRADIUS', 500, 'km', 'ASC'"}},
     {"unordered command",
      {"'SMEMBERS', <set key>", "'SINTER', KEYS[10], KEYS[11]", "'SUNION', KEYS[10], KEYS[11]",
@@ -485,7 +485,8 @@ const std::map<std::string_view, Alternatives> kGrammar = {
       "local function <new:string function>(<function><new:string>, <new:number>)<now>\nif "
       "<boolean> "
       "then return string.reverse(<string>) end\nreturn redis.call('ECHO', <string>)\nend<end>",
-      "local function <new:vararg function>(...)\nlocal list = {...}\nreturn #list + select('#', "
+      "local function <new:vararg function>(...)\nlocal list = {...}\nreturn (list[1] == nil and 0 "
+      "or 1) + select('#', "
       "...)\nend",
       "local function <new:vararg function>(...)\nreturn arg.n * 2\nend",
       "local <new:counter function>\ndo\nlocal count = 0\n<last> = function(step)\ncount = "

@@ -37,12 +37,15 @@ constexpr EngineChoice kBoth[] = {EngineChoice::kLocal, EngineChoice::kServer};
 }  // namespace
 
 TEST_CASE("every item is treated once, and find says so afterwards") {
+  // SCAN may return a key twice while Redis rehashes.
+  const std::string remove_once =
+      task_with_each("return redis.call('UNLINK', key) == 1 and 'removed' or 'gone'");
   for (const auto engine : kBoth) {
     test::Server server;
     add_items(server, 5000);
     server.call({"SET", "other", "stays"});
-    const RunResult result = test::run_text(kRemove, server.endpoint(), in(engine));
-    CHECK(result.tally.found == 5000);
+    const RunResult result = test::run_text(remove_once, server.endpoint(), in(engine));
+    CHECK(result.tally.found >= 5000);
     CHECK(result.tally.outcomes.at("removed") == 5000);
     CHECK(result.verification.done);
     CHECK(result.verification.holds);

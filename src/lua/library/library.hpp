@@ -19,5 +19,6 @@ void push_struct_library(lua_State* lua);
 void push_cmsgpack_library(lua_State* lua);
 void push_cjson_library(lua_State* lua);
 void push_coroutine_library(lua_State* lua);
+void push_os_library(lua_State* lua);  ///< os.clock alone, since Redis 7.4
 
 }  // namespace moonshift::lua

@@ -1,0 +1,22 @@
+#pragma once
+
+#include <optional>
+
+#include "redis/connection.hpp"
+#include "redis/version.hpp"
+
+namespace moonshift::redis {
+
+/// Which server it is that speaks to us.
+struct Product {
+  Version version;                ///< of Redis, or the one that it is compatible with
+  std::optional<Version> valkey;  ///< of Valkey, if it is that
+
+  /// Asks the server (INFO). Throws RedisError.
+  static Product read(Connection& connection);
+
+  /// What came with Redis 7.4, and is in every Valkey.
+  bool has_redis_7_4() const { return valkey || version >= Version{7, 4, 0}; }
+};
+
+}  // namespace moonshift::redis

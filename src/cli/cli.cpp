@@ -1,4 +1,6 @@
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -89,6 +91,8 @@ ExitCode run_and_tell(const Arguments& arguments) {
     return tell(error.what(), ExitCode::kNoRedis);
   } catch (const base::Aborted& aborted) {
     return tell(aborted.what(), ExitCode::kStopped);
+  } catch (const CannotPrint& error) {
+    return tell(error.what(), ExitCode::kFailed);
   } catch (const std::exception& error) {
     return tell(fmt::format("this is a bug in moonshift: {}", error.what()), ExitCode::kFailed);
   }
@@ -105,9 +109,18 @@ void hide_passwords(int argc, char** argv) {
   }
 }
 
+/// A descriptor that is closed when we start would become our connection to Redis, and what we
+/// print would be its commands.
+void open_standard_streams() {
+  for (const int descriptor : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    if (::fcntl(descriptor, F_GETFD) == -1) ::open("/dev/null", O_RDWR);
+  }
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
+  open_standard_streams();
   const Arguments arguments(argv + 1, argv + argc);
   hide_passwords(argc, argv);
   const base::Interrupt interrupt;

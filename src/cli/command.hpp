@@ -1,6 +1,7 @@
 #pragma once
 
 #include <span>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -24,6 +25,12 @@ base::ExitCode job_command(const Arguments& arguments);
 base::ExitCode jobs_command(const Arguments& arguments);
 base::ExitCode scripts_command(const Arguments& arguments);
 base::ExitCode verify_command(const Arguments& arguments);
+
+/// Standard output is full, or gone.
+class CannotPrint : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
 
 /// Runs the command that the arguments name and turns every error into its message and exit code.
 int main(int argc, char** argv);

@@ -29,6 +29,9 @@ using Parsed = cxxopts::ParseResult;
 /// (busy-reply-threshold).
 constexpr base::Duration kServerTimeout = std::chrono::seconds(5);
 
+/// Lua and its libraries take a third of it.
+constexpr base::Bytes kLeastMemory{1 << 20};
+
 enum class EngineName { kLocal, kServer };
 
 EngineName read_engine(const std::string& name) {
@@ -46,8 +49,11 @@ class Engines {
         endpoint_(url_of(parsed), options_for(timeout_)) {
     local_options_.timeout = timeout_;
     local_options_.commands.raw_keys = parsed.count("raw-keys") > 0;
-    local_options_.memory = about_option(
-        "memory", [&] { return base::parse_bytes(parsed["memory"].as<std::string>()); });
+    local_options_.memory = about_option("memory", [&] {
+      const auto memory = base::parse_bytes(parsed["memory"].as<std::string>());
+      if (memory < kLeastMemory) throw ConfigError("it must be 1mb at least");
+      return memory;
+    });
   }
 
   task::Evaluator& engine(EngineName name) {
@@ -80,9 +86,8 @@ class Engines {
 
 ExitCode exit_code_of(const task::Evaluator::Result& result) {
   if (result.stopped) return ExitCode::kStopped;
-  if (!result.reply.is_error()) return ExitCode::kDone;
-  const bool is_no_script = result.reply.text.starts_with("ERR Error compiling script");
-  return is_no_script ? ExitCode::kBadInput : ExitCode::kFailed;
+  if (!result.compiled) return ExitCode::kBadInput;
+  return result.reply.is_error() ? ExitCode::kFailed : ExitCode::kDone;
 }
 
 void print_reply(const std::string& format, const redis::Reply& reply) {
@@ -94,6 +99,7 @@ void print_reply(const std::string& format, const redis::Reply& reply) {
     std::cout << record::eval_answer(reply) << "\n";
   }
   std::cout.flush();
+  if (!std::cout) throw CannotPrint("standard output cannot be written");
 }
 
 std::string output_format(const Parsed& parsed) {
@@ -150,7 +156,9 @@ Request read_request(const std::string& line, EngineName engine) {
 ExitCode run_batch(Engines& engines, EngineName engine, const std::string& format) {
   base::LineReader lines(STDIN_FILENO);
   ExitCode exit_code = ExitCode::kDone;
-  while (const auto line = lines.next()) {
+  while (base::Interrupt::signal() == 0) {
+    const auto line = lines.next();
+    if (!line) break;
     if (line->find_first_not_of(" \t\r") == std::string::npos) continue;
     redis::Reply reply;
     try {

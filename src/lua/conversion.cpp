@@ -79,6 +79,8 @@ class Encoder {
 
   Reply encode(int depth) {
     spend(sizeof(Reply));
+    if (depth > kDeepest || lua_checkstack(lua_, 4) == 0)
+      return Reply::error("ERR reached lua stack limit");
     switch (lua_type(lua_, -1)) {
       case LUA_TSTRING:
         spend(lua_objlen(lua_, -1));
@@ -96,8 +98,9 @@ class Encoder {
   }
 
  private:
-  /// Where Redis's own stack for C functions ends (LUAI_MAXCSTACK), measured.
-  static constexpr int kDeepest = 7997;
+  /// Lua's stack for C functions ends at 8000 slots (LUAI_MAXCSTACK), here as in Redis; this is for
+  /// our own.
+  static constexpr int kDeepest = 8000;
 
   void spend(std::size_t bytes) {
     if (bytes > left_) {
@@ -131,8 +134,6 @@ class Encoder {
   }
 
   Reply encode_table(int depth) {
-    if (depth > kDeepest || lua_checkstack(lua_, 6) == 0)
-      return Reply::error("ERR reached lua stack limit");
     if (push_field("err", LUA_TSTRING)) return Reply::error(one_line(trimmed(take_text())));
     if (push_field("ok", LUA_TSTRING)) return text_reply(Type::kStatus, one_line(take_text()));
     if (push_field("double", LUA_TNUMBER)) {
@@ -166,10 +167,12 @@ class Encoder {
     Reply reply{Type::kArray, 0, "", {}};
     lua_pushnil(lua_);
     while (lua_next(lua_, -2) != 0) {
-      lua_pushvalue(lua_, -2);
+      if (!with_values) lua_pop(lua_, 1);
+      lua_pushvalue(lua_, with_values ? -2 : -1);
       reply.elements.push_back(encode(depth + 1));
       lua_pop(lua_, 1);
-      if (with_values) reply.elements.push_back(encode(depth + 1));
+      if (!with_values) continue;
+      reply.elements.push_back(encode(depth + 1));
       lua_pop(lua_, 1);
     }
     lua_pop(lua_, 1);

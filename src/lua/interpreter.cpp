@@ -57,13 +57,15 @@ Reply uncaught_error(lua_State* lua, const std::string& sha, bool stopped) {
                                 : fmt::format("ERR Error running script {}: {}", sha, what));
   }
   const auto field = [&](const char* name) {
-    lua_getfield(lua, -1, name);
+    lua_pushstring(lua, name);
+    lua_rawget(lua, -2);
     std::string text = lua_isstring(lua, -1) != 0 ? std::string(string_at(lua, -1)) : "";
     lua_pop(lua, 1);
     return text;
   };
   const std::string source = field("source"), line = field("line");
-  lua_getfield(lua, -1, "err");
+  lua_pushstring(lua, "err");
+  lua_rawget(lua, -2);
   const bool has_text = lua_isstring(lua, -1) != 0;
   lua_pop(lua, 1);
   std::string text = stopped    ? stop_message()
@@ -194,12 +196,15 @@ struct Interpreter::World {
     push_error_handler(lua);
     const int handler = lua_gettop(lua);
     if (!self.push_compiled(lua)) {
+      self.result.compiled = false;
       self.result.reply = Reply::error(one_line(
           fmt::format("ERR Error compiling script (new function): {}", string_at(lua, -1))));
       return 0;
     }
     const int status = lua_pcall(lua, 0, 1, handler);
     if (status == LUA_ERRMEM) return lua_error(lua);
+    lua_replace(lua, 1);
+    lua_settop(lua, 1);  // as much room for nested tables as there
     self.result.reply = status == 0
                             ? reply_at(lua, -1, self.session.protocol, self.commands.product())
                             : uncaught_error(lua, self.script->sha, self.state.killed());
@@ -210,6 +215,7 @@ struct Interpreter::World {
   void refresh(lua_State* lua) {
     lua_gc(lua, LUA_GCSETPAUSE, 200);
     lua_gc(lua, LUA_GCSETSTEPMUL, 200);
+    forget_chunk_sources(lua);
     lua_rawgeti(lua, LUA_REGISTRYINDEX, real_globals);
     const int globals = lua_gettop(lua);
     for (const Library& library : kFreshLibraries) add_library(lua, globals, library);
@@ -272,11 +278,9 @@ Interpreter::Result Interpreter::run(const Script& script, base::SteadyTime dead
   }
   // What a script left behind must not be missing to the next.
   State& state = world_->state;
-  if (result.how == Result::How::kOutOfMemory) {
-    world_.reset();
-  } else if (state.free_memory() < state.memory_limit() / 4 * 3) {
-    lua_gc(state.raw(), LUA_GCCOLLECT, 0);
-  }
+  const auto is_full = [&] { return state.free_memory() < state.memory_limit() / 4 * 3; };
+  if (is_full()) lua_gc(state.raw(), LUA_GCCOLLECT, 0);
+  if (result.how == Result::How::kOutOfMemory || is_full()) world_.reset();
   return result;
 }
 

@@ -31,6 +31,7 @@ class Interpreter {
     };
 
     How how = How::kEnded;
+    bool compiled = true;
     redis::Reply reply;  ///< as a RESP2 client gets it
   };
 

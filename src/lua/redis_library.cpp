@@ -100,6 +100,7 @@ bool push_result(lua_State* lua) {
   }
   const Protocol protocol = session_of(lua).protocol;
   const Reply reply = commands.call(words.command(), protocol);
+  lua_settop(lua, 0);  // thousands of arguments would leave no room for the reply
   push_reply(lua, reply, protocol);
   return reply.is_error();
 }
@@ -260,6 +261,15 @@ int handle_error(lua_State* lua) {
     lua_call(lua, 1, 1);
     const std::string text = fmt::format("ERR {}", string_at(lua, -1));
     push_error(lua, text);
+    lua_replace(lua, 1);
+    lua_settop(lua, 1);
+  }
+  if (lua_getmetatable(lua, 1) != 0) {
+    // Its metamethods could fail where nobody would catch that: what is raised is a copy.
+    lua_newtable(lua);
+    lua_pushstring(lua, "err");
+    lua_rawget(lua, 1);
+    lua_setfield(lua, -2, "err");
     lua_replace(lua, 1);
     lua_settop(lua, 1);
   }

@@ -16,8 +16,11 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-/// Every so many instructions the deadline is looked at: well under a millisecond.
-constexpr int kCheckInterval = 10'000;
+/// Every so many instructions the deadline is looked at: well under a millisecond. Where single
+/// instructions go through large strings and tables, so often that they go through no more than so
+/// many bytes in between.
+constexpr std::size_t kCheckInterval = 10'000;
+constexpr std::size_t kCheckedBytes = 1 << 30;
 
 /// After a signal, scripts that do not come to their end within this are stopped.
 constexpr auto kSignalGrace = std::chrono::seconds(2);
@@ -62,7 +65,7 @@ Function::~Function() {
 }
 
 State::State(const StateLimits& limits)
-    : allocator_{static_cast<std::size_t>(limits.memory.count)}, deadline_(limits.deadline) {
+    : allocator_{this, static_cast<std::size_t>(limits.memory.count)}, deadline_(limits.deadline) {
   lua_ = lua_newstate(allocate, &allocator_);
   if (lua_ == nullptr) throw ScriptError("LuaJIT could not be started");
   lua_atpanic(lua_, panic);
@@ -76,7 +79,7 @@ State::State(const StateLimits& limits)
   lua_pushcfunction(lua_, trampoline<compile>);
   lua_setfield(lua_, -2, "compile");
   lua_rawset(lua_, LUA_REGISTRYINDEX);
-  arm(kCheckInterval);
+  rearm();
 }
 
 State::~State() { lua_close(lua_); }
@@ -104,11 +107,28 @@ void* State::allocate(void* allocator, void* block, std::size_t old_size, std::s
   const std::size_t used = self.used - (block == nullptr ? 0 : old_size) + new_size;
   if (used > self.limit) return nullptr;
   void* moved = std::realloc(block, new_size);
-  if (moved != nullptr) self.used = used;
+  if (moved == nullptr) return nullptr;
+  self.used = used;
+  if (new_size > 2 * self.largest_block) {
+    self.largest_block = new_size;
+    if (self.state->lua_ != nullptr && !self.state->killed_) self.state->rearm();
+  }
   return moved;
 }
 
 void State::arm(int instructions) { lua_sethook(lua_, on_count, LUA_MASKCOUNT, instructions); }
+
+void State::rearm() {
+  constexpr std::size_t kLeast = 4;
+  const std::size_t affordable = kCheckedBytes / std::max<std::size_t>(allocator_.largest_block, 1);
+  arm(static_cast<int>(std::clamp(affordable, kLeast, kCheckInterval)));
+}
+
+void State::save_exception(std::exception_ptr exception) {
+  exception_ = std::move(exception);
+  killed_ = true;
+  arm(1);
+}
 
 bool State::must_stop() {
   const auto now = Clock::now();
@@ -150,18 +170,19 @@ std::string State::position_of_stop(const std::string& error) {
 State::Ended State::resume(lua_State* thread, int arguments) {
   const int status = lua_resume(thread, arguments);
   const bool killed = std::exchange(killed_, false);
-  if (killed) arm(kCheckInterval);
+  if (killed) rearm();
   rethrow_saved();
   if (killed) return Ended::kKilled;
   return status == 0 ? Ended::kReturned : status == LUA_YIELD ? Ended::kYielded : Ended::kFailed;
 }
 
 State::Ended State::run_protected(int arguments) {
+  allocator_.largest_block = std::min(allocator_.largest_block, allocator_.used);
   const int function = lua_gettop(lua_) - arguments;
   const int status = lua_pcall(lua_, arguments, 0, 0);
   lua_settop(lua_, function - 1);
   const bool killed = std::exchange(killed_, false);
-  if (killed) arm(kCheckInterval);
+  if (killed) rearm();
   rethrow_saved();
   return killed ? Ended::kKilled : status == 0 ? Ended::kReturned : Ended::kFailed;
 }
@@ -210,11 +231,12 @@ Value State::call(const Function& function, const Values& arguments) {
   const int status = lua_pcall(lua_, static_cast<int>(arguments.size()), 1,
                                -2 - static_cast<int>(arguments.size()));
   const bool killed = std::exchange(killed_, false);
-  if (killed) arm(kCheckInterval);
+  if (killed) rearm();
+  if (exception_) lua_pop(lua_, 2);
+  rethrow_saved();
   if (status != 0) {
     const std::string text(string_at(lua_, -1));
     lua_pop(lua_, 2);
-    rethrow_saved();
     if (killed) throw base::Aborted(base::Aborted::Reason::kDeadline, position_of_stop(text));
     const auto end = text.find("\nstack traceback:");
     throw ScriptError(text.substr(0, end), end == std::string::npos ? "" : text.substr(end + 1));

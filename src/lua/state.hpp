@@ -104,20 +104,26 @@ class State {
   std::size_t free_memory() const { return allocator_.limit - allocator_.used; }
 
   void push_host() const;
-  void save_exception(std::exception_ptr exception) { exception_ = std::move(exception); }
+
+  /// For an exception of ours that Lua would not let through: the script ends, even if it catches
+  /// the error that it gets, and who runs it gets the exception.
+  void save_exception(std::exception_ptr exception);
 
  private:
   friend class Function;
   friend class NestedCall;
 
   struct Allocator {
+    State* state;
     std::size_t limit;
     std::size_t used = 0;
+    std::size_t largest_block = 0;  ///< that a single instruction may have to go through
   };
 
   static void* allocate(void* allocator, void* block, std::size_t old_size, std::size_t new_size);
   static void on_count(lua_State* lua, lua_Debug* debug);
   void arm(int instructions);
+  void rearm();
   bool must_stop();
   void stop_if_due(lua_State* lua, int level);
   void rethrow_saved();

@@ -216,6 +216,7 @@ void Connection::wait_while_loading() {
     const Reply reply = call({"PING"});
     // A server that cannot save can still be looked at: that is how one learns why.
     if (!reply.is_error() || kind_of(reply.text) == RedisError::Kind::kPersistence) return;
+    if (reply.text.starts_with("NOPERM")) return;  // it answers, though not to PING
     const bool loading = kind_of(reply.text) == RedisError::Kind::kLoading;
     if (!loading || Clock::now() >= until) throw_error_reply(reply.text, where());
     if (base::Interrupt::signal() != 0) {

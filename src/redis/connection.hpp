@@ -61,6 +61,9 @@ class Connection {
   /// Like call(), but an error reply becomes a RedisError.
   Reply expect(std::initializer_list<std::string_view> command);
 
+  /// Instead of the one that its options gave it.
+  void set_deadline(base::SteadyTime deadline) { options_.deadline = deadline; }
+
   /// Closes the connection and forgets the handlers that still wait.
   void abandon();
 

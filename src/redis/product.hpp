@@ -12,7 +12,7 @@ struct Product {
   Version version;                ///< of Redis, or the one that it is compatible with
   std::optional<Version> valkey;  ///< of Valkey, if it is that
 
-  /// Asks the server (INFO). Throws RedisError.
+  /// Asks the server: INFO, or HELLO, which every user may call. Throws RedisError.
   static Product read(Connection& connection);
 
   /// What came with Redis 7.4, and is in every Valkey.

@@ -16,6 +16,11 @@ namespace {
 using redis::Reply;
 using Clock = std::chrono::steady_clock;
 
+constexpr const char* kInvalidShebang = "ERR Invalid script shebang";
+
+/// How Redis begins to say that a script does not compile.
+constexpr std::string_view kNoScript = "ERR Error compiling script";
+
 /// How often a script that runs inside Redis too long is asked to end.
 constexpr auto kPressure = std::chrono::milliseconds(500);
 
@@ -42,31 +47,37 @@ LocalEvaluator::LocalEvaluator(const redis::Endpoint& endpoint, const Options& o
       interpreter_(options.memory, commands_) {}
 
 Evaluator::Result LocalEvaluator::evaluate(const Evaluation& evaluation) {
+  const base::SteadyTime deadline =
+      options_.timeout ? Clock::now() + *options_.timeout : base::kNever;
+  connection_.set_deadline(deadline);
   const auto shebang = Shebang::of(evaluation.script);
   std::string_view body = evaluation.script;
   if (shebang) {
     body.remove_prefix(shebang->line.size());
-    if (body.empty()) return {Reply::error("ERR Invalid script shebang"), false};
-    if (auto refusal = refusal_of(*shebang, connection_)) return {std::move(*refusal), false};
+    if (body.empty() || !shebang->is_safe()) return {Reply::error(kInvalidShebang)};
+    if (auto refusal = refusal_of(*shebang, connection_)) return {std::move(*refusal)};
   }
-  const base::SteadyTime deadline =
-      options_.timeout ? Clock::now() + *options_.timeout : base::kNever;
   commands_.begin_script(shebang && shebang->no_writes, deadline);
   auto result = interpreter_.run(
       {std::string(body), base::sha1_hex(evaluation.script), evaluation.keys, evaluation.arguments},
       deadline);
+  connection_.set_deadline(base::kNever);
   commands_.end_script();
-  return {std::move(result.reply), result.how == lua::Interpreter::Result::How::kStopped};
+  return {std::move(result.reply), result.how == lua::Interpreter::Result::How::kStopped,
+          result.compiled};
 }
 
 ServerEvaluator::ServerEvaluator(const redis::Endpoint& endpoint, base::Duration timeout)
     : endpoint_(endpoint), connection_(endpoint.connect()), timeout_(timeout) {}
 
 Evaluator::Result ServerEvaluator::evaluate(const Evaluation& evaluation) {
+  const auto shebang = Shebang::of(evaluation.script);
+  if (shebang && !shebang->is_safe()) return {Reply::error(kInvalidShebang)};
   bool stopped = run("EVALSHA", base::sha1_hex(evaluation.script), evaluation);
   if (reply_->is_error() && reply_->text.starts_with("NOSCRIPT"))
     stopped = run("EVAL", evaluation.script, evaluation);
-  return {std::move(*reply_), stopped};
+  const bool compiled = !reply_->is_error() || !reply_->text.starts_with(kNoScript);
+  return {std::move(*reply_), stopped, compiled};
 }
 
 /// Whether the script had to be ended.

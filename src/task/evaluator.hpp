@@ -23,6 +23,7 @@ class Evaluator {
   struct Result {
     redis::Reply reply;    ///< as a RESP2 client gets it; an error reply if the script failed
     bool stopped = false;  ///< by its time limit or a signal
+    bool compiled = true;
   };
 
   virtual ~Evaluator() = default;

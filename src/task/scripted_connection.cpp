@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <unordered_set>
 
 #include "base/interrupt.hpp"
@@ -26,10 +27,21 @@ struct ReplySlot : redis::ReplyHandler {
   void on_reply(Reply came) override { reply = std::move(came); }
 };
 
-/// Where the option `name` of SORT or XREAD stands, before the word `end`; 0 if nowhere.
-std::size_t find_option(Command command, std::string_view name, std::string_view end = "") {
-  for (std::size_t i = 1; i < command.size(); ++i) {
-    if (!end.empty() && equal_ignoring_case(command[i], end)) break;
+/// How many words follow an option of SORT or XREAD.
+std::size_t operands_of(std::string_view option) {
+  constexpr std::array<std::string_view, 5> kOne{"BY", "GET", "STORE", "COUNT", "BLOCK"};
+  constexpr std::array<std::string_view, 2> kTwo{"LIMIT", "GROUP"};
+  const auto is_among = [&](const auto& names) {
+    return std::any_of(names.begin(), names.end(),
+                       [&](std::string_view name) { return equal_ignoring_case(name, option); });
+  };
+  return is_among(kTwo) ? 2 : is_among(kOne) ? 1 : 0;
+}
+
+/// Where the option `name` of SORT or XREAD stands, from the word `first` on; 0 if nowhere.
+std::size_t find_option(Command command, std::string_view name, std::size_t first) {
+  for (std::size_t i = first; i < command.size(); i += 1 + operands_of(command[i])) {
+    if (equal_ignoring_case(command[i], "STREAMS")) break;
     if (equal_ignoring_case(command[i], name)) return i;
   }
   return 0;
@@ -39,7 +51,7 @@ bool is(Command command, std::string_view name) { return equal_ignoring_case(com
 
 bool would_wait_for_stream(Command command) {
   return (is(command, "XREAD") || is(command, "XREADGROUP")) &&
-         find_option(command, "BLOCK", "STREAMS") != 0;
+         find_option(command, "BLOCK", 1) != 0;
 }
 
 }  // namespace
@@ -129,7 +141,7 @@ Reply ScriptedConnection::select(Command command) {
 /// Inside a script, SORT of a set without an order is alphabetical, so that replicas would agree
 /// (redis src/sort.c, sortCommandGeneric).
 Reply ScriptedConnection::sort(Command command) {
-  const std::size_t by = find_option(command, "BY");
+  const std::size_t by = find_option(command, "BY", 2);
   const bool unsorted =
       by != 0 && by + 1 < command.size() && command[by + 1].find('*') == std::string_view::npos;
   if (!unsorted || connection_.call({"TYPE", command[1]}).text != "set") return send(command);
@@ -173,8 +185,15 @@ Reply ScriptedConnection::keys(Command command) {
 /// What the user may not do is told in other words inside a script (redis src/script.c,
 /// scriptVerifyACL).
 Reply ScriptedConnection::as_in_script(Reply reply) const {
+  if (!reply.is_error()) return reply;
+  const auto has_code = [&](std::string_view code) { return reply.text.starts_with(code); };
+  if (has_code("MOVED ") || has_code("ASK ") || has_code("CROSSSLOT "))
+    return Reply::error("ERR Script attempted to access a non local key in a cluster node");
+  if (has_code("CLUSTERDOWN ")) {
+    return Reply::error("ERR Script attempted to execute a command while the cluster is down");
+  }
   constexpr std::string_view kCode = "NOPERM ";
-  if (!reply.is_error() || !reply.text.starts_with(kCode)) return reply;
+  if (!has_code(kCode)) return reply;
   if (product_.version >= redis::Version{7, 2, 0})
     return Reply::error("NOPERM ACL failure in script: " + reply.text.substr(kCode.size()));
   const auto speaks_of = [&](std::string_view what) {

@@ -12,6 +12,11 @@ struct Shebang {
   std::string line;  ///< `#!lua flags=no-writes`
   bool no_writes = false;
 
+  /// Redis 7.0 writes an unknown word of the line into its error as it is, after it has read its
+  /// escapes: a line end in it would make what follows look like further replies. Such a line must
+  /// not be sent.
+  bool is_safe() const { return line.find_first_of("\\\r") == std::string::npos; }
+
   /// Nothing if the script has none.
   static std::optional<Shebang> of(std::string_view script);
 };

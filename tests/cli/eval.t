@@ -204,6 +204,50 @@ The memory limit.
   {"ok":false,"error":"ERR not enough memory: a script may use 20 MB"}
   [1]
 
+  $ moonshift eval -e 'return 1' --memory 8kb
+  moonshift: --memory: it must be 1mb at least
+  [2]
+
+What is closed when it starts is not taken for Redis, and what cannot be written is an error.
+
+  $ redis set still there
+  OK
+  $ moonshift eval -e 'return {[[FLUSHALL]]}' --output resp <&- >&-
+  $ moonshift eval -e 'redis.log(redis.LOG_WARNING, "FLUSHALL") return 1' 2>&-
+  {"ok":true,"reply":1}
+  $ timeout 10 moonshift eval --batch <&-
+  $ redis get still
+  there
+  $ moonshift eval -e 'return 1' >/dev/full
+  moonshift: standard output cannot be written
+  [1]
+
+A user who may do little else.
+
+  $ redis acl setuser reader on nopass '~*' +@read +@scripting +command +select >/dev/null
+  $ moonshift eval -e 'return {redis.call("GET", "still"), redis.REDIS_VERSION ~= ""}' --url "unix://reader:x@$PWD/redis.sock"
+  {"ok":true,"reply":[{"b":"dGhlcmU="},1]}
+  $ moonshift eval -e 'return redis.call("SET", "still", "here")' --url "unix://reader:x@$PWD/redis.sock"
+  {"ok":false,"error":"*script: *, on @user_script:1."} (glob)
+  [1]
+
+A signal ends a batch; the requests that wait are not run.
+
+  $ printf '%s\n' '{"script":"redis.call([[SET]],[[begun]],1) while true do end"}' '{"script":"redis.call([[SET]],[[late]],1)"}' > endless
+  $ moonshift eval --batch < endless > answers & batch=$!
+  $ begun() { test "$(redis exists begun)" = 1; }; eventually begun
+  $ kill -TERM $batch; wait $batch
+  [4]
+  $ cat answers; redis exists late
+  {"ok":false,"error":"ERR Script stopped by a signal script: *, on @user_script:1."} (glob)
+  0
+
+An error is only an error, whatever it says.
+
+  $ moonshift eval -e 'return redis.error_reply("ERR Error compiling script")'
+  {"ok":false,"error":"ERR Error compiling script"}
+  [1]
+
 No Redis.
 
   $ moonshift eval -e 'return 1' --url unix:///nobody.sock

@@ -497,7 +497,8 @@ const std::map<std::string_view, Alternatives> kGrammar = {
       "coroutine.yield(i * bounded(<number>)) end\nend) do table.insert(<last>, value) end",
       "redis.setresp(3)\nlocal <new:any> = redis.pcall(<typed command>)\nredis.setresp(2)",
       "local <new:any> = assert(loadstring('return ...'))(<number>)",
-      "local <new:any> = select(2, loadstring('return ' .. cut(<string>):sub(1, 3)))",
+      "local <new:any> = select(2, loadstring('return ' .. cut(<string>):sub(1, 3):gsub('%z', "
+      "'0')))",
       "if <boolean> and <boolean> and <boolean> then error(<error>) end"}},
     {"filling",
      {"'MSET', KEYS[1], <string>, KEYS[2], <number>",

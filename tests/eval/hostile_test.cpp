@@ -1,5 +1,6 @@
 #include <doctest/doctest.h>
 
+#include "redis/error.hpp"
 #include "support/server.hpp"
 #include "task/evaluator.hpp"
 
@@ -62,6 +63,16 @@ const Attack kEndless[] = {
     {"collectgarbage('stop') and a loop", "collectgarbage('stop') while true do end"},
     {"a __tostring that loops",
      "return tostring(setmetatable({}, {__tostring = function() while true do end end}))"},
+    {"walks through a large table that is empty",
+     "local t = {} for i = 1, 2^19 do t[i] = 1 end for i = 1, 2^19 do t[i] = nil end while true do "
+     "next(t) end"},
+    {"comparisons of long strings",
+     "local a, b = ('x'):rep(1e7) .. 'a', ('x'):rep(1e7) .. 'b' while true do local c = a < b end"},
+    {"long strings, again and again",
+     "local a = ('x'):rep(1e7) local b while true do b = a .. 'y' end"},
+    {"patterns inside patterns",
+     "local p = ('a-'):rep(199000) local function f(n) if n > 190 then return 'z' end return "
+     "(string.gsub('a', p, function() return f(n + 1) end)) end error(f(1))"},
     {"rehashing by next",
      "local t = {} while true do for i = 1, 100 do t[i] = i end for k in next, t do t[k] = nil end "
      "end"},
@@ -132,6 +143,10 @@ const Attack kGreedy[] = {
      "local t = {map = {a = 1}} for i = 1, 40 do t = {map = {a = t, b = t}} end return t"},
     {"struct.pack of large sizes",
      "return struct.pack('c0', ('x'):rep(4e7)) .. struct.pack('c0', ('y'):rep(4e7))"},
+    {"an error that fails in its metatable",
+     "error(setmetatable({}, {__index = function() error('x') end, __newindex = function() "
+     "error('y') end}))"},
+    {"an error that is a library", "error(redis)"},
     {"the memory limit inside pcall",
      "local t = {} while true do local ok, e = pcall(function() while true do t[#t + 1] = {} end "
      "end) if not ok then error(e, 0) end end"},
@@ -144,7 +159,8 @@ const Attack kEscapes[] = {
      "return rawget(_G, 'require') == nil and 'safe' or tostring(require('ffi'))"},
     {"package.loaded", "return rawget(_G, 'package') == nil and 'safe' or 'found'"},
     {"io and os",
-     "return rawget(_G, 'io') == nil and rawget(_G, 'os') == nil and 'safe' or 'found'"},
+     "local os = rawget(_G, 'os') or {clock = 1} return rawget(_G, 'io') == nil and next(os) == "
+     "'clock' and next(os, 'clock') == nil and 'safe' or 'found'"},
     {"the loader functions",
      "return rawget(_G, 'dofile') == nil and rawget(_G, 'loadfile') == nil and 'safe' or 'found'"},
     {"getfenv",
@@ -246,6 +262,50 @@ TEST_CASE("nothing leads out of the sandbox") {
     CHECK(text_of(evaluator.evaluate({"return string.upper('still there')", {}, {}}).reply) ==
           "STILL THERE");
   }
+}
+
+TEST_CASE("what a script leaves in memory is not missing to the next") {
+  Server server;
+  auto options = tight();
+  options.timeout = std::chrono::seconds(20);
+  task::LocalEvaluator evaluator(server.endpoint(), options);
+  const std::string needy = "return #('x'):rep(1e7)";
+  const std::string hoarders[] = {
+      "for i = 1, 63 do loadstring('--' .. i .. ('x'):rep(400000) .. '\\nreturn 1')() end",
+      "collectgarbage('stop') local t = {} for i = 1, 3e5 do t[i] = {} end", "local t = {" + [] {
+        std::string rows;
+        for (int i = 0; i < 50'000; ++i) rows += "{1},";
+        return rows;
+      }() + "} return #t"};
+  for (const std::string& hoarder : hoarders) {
+    CAPTURE(hoarder.substr(0, 60));
+    CHECK_FALSE(evaluator.evaluate({hoarder, {}, {}}).reply.is_error());
+    CHECK(evaluator.evaluate({needy, {}, {}}).reply.integer == 10'000'000);
+  }
+}
+
+TEST_CASE("a first line cannot make replies of its own") {
+  Server server;
+  task::LocalEvaluator local(server.endpoint(), tight());
+  task::ServerEvaluator in_server(server.endpoint(), std::chrono::seconds(5));
+  server.call({"SET", "a", "real"});
+  for (task::Evaluator* evaluator :
+       {static_cast<task::Evaluator*>(&local), static_cast<task::Evaluator*>(&in_server)}) {
+    for (const char* line : {"#!\"x\\r\\n*1\"", "#!\"x\\r\\n+PWNED\"", "#!lua x\r"}) {
+      CHECK(evaluator->evaluate({std::string(line) + "\nreturn 1", {}, {}}).reply.is_error());
+      CHECK(text_of(evaluator->evaluate({"return redis.call('GET', 'a')", {}, {}}).reply) ==
+            "real");
+    }
+  }
+}
+
+TEST_CASE("a script ends when Redis is gone, even if it catches errors") {
+  Server server;
+  task::LocalEvaluator evaluator(server.endpoint(), {});
+  CHECK(evaluator.evaluate({"return 1", {}, {}}).reply.integer == 1);
+  CHECK_THROWS_AS(server.call({"SHUTDOWN", "NOSAVE"}), redis::RedisError);
+  CHECK_THROWS_AS(evaluator.evaluate({"while true do pcall(redis.call, 'PING') end", {}, {}}),
+                  redis::RedisError);
 }
 
 TEST_CASE("a script sees nothing of the one before") {

@@ -14,13 +14,13 @@ namespace {
 /// as_lua51() works outside of Lua's memory.
 constexpr std::size_t kMemoryFactor = 7;
 
-/// So many texts are remembered.
-constexpr int kMostTexts = 64;
+/// So many bytes of texts are remembered.
+constexpr int kMostBytes = 1 << 20;
 
 /// Their addresses are registry keys: of the texts, by LuaJIT's name for the chunk, and of their
-/// number.
+/// size.
 const char kTexts = 0;
-const char kTextCount = 0;
+const char kTextBytes = 0;
 
 bool is_text(const char* chunk_name) { return chunk_name[0] != '@' && chunk_name[0] != '='; }
 
@@ -36,23 +36,28 @@ void set(lua_State* lua, const char& key) {
   lua_rawset(lua, LUA_REGISTRYINDEX);
 }
 
-void remember_text(lua_State* lua, const std::string& name, const char* text) {
-  get(lua, kTextCount);
-  const auto count = lua_tointeger(lua, -1) % kMostTexts;
+void remember_text(lua_State* lua, const std::string& name, std::string_view text) {
+  get(lua, kTextBytes);
+  const auto bytes = lua_tointeger(lua, -1);
   lua_pop(lua, 1);
-  if (count == 0) {
-    lua_newtable(lua);
-    set(lua, kTexts);
-  }
-  lua_pushinteger(lua, count + 1);
-  set(lua, kTextCount);
+  const auto more = static_cast<lua_Integer>(text.size());
+  if (bytes == 0 || bytes + more > kMostBytes) forget_chunk_sources(lua);
+  lua_pushinteger(lua, (bytes + more > kMostBytes ? 0 : bytes) + more + 1);
+  set(lua, kTextBytes);
   get(lua, kTexts);
-  lua_pushstring(lua, text);
+  push(lua, text);
   lua_setfield(lua, -2, name.c_str());
   lua_pop(lua, 1);
 }
 
 }  // namespace
+
+void forget_chunk_sources(lua_State* lua) {
+  lua_newtable(lua);
+  set(lua, kTexts);
+  lua_pushinteger(lua, 0);
+  set(lua, kTextBytes);
+}
 
 bool push_chunk(lua_State* lua, std::string_view source, const char* chunk_name, ChunkKind kind) {
   if (source.size() > State::of(lua).free_memory() / kMemoryFactor)

@@ -17,4 +17,7 @@ bool push_chunk(lua_State* lua, std::string_view source, const char* chunk_name,
 /// for a chunk of push_chunk() that has no name, its text.
 void push_chunk_source(lua_State* lua, const char* source);
 
+/// Forgets all texts: another script begins.
+void forget_chunk_sources(lua_State* lua);
+
 }  // namespace moonshift::lua

@@ -7,6 +7,7 @@
 
 #include "lua/library/argument.hpp"
 #include "lua/library/library.hpp"
+#include "lua/library/protected.hpp"
 #include "lua/library/steps.hpp"
 #include "lua/stack.hpp"
 #include "lua/state.hpp"
@@ -73,6 +74,9 @@ class EncodedSize {
       case LUA_TNUMBER:
         return add_number();
       case LUA_TTABLE:
+        // The tables that scripts cannot change hold functions, though lua-cjson sees them empty.
+        if (push_protected_metatable(lua_, -1))
+          luaL_error(lua_, "Cannot serialise function: type not supported");
         return add_table(depth + 1);
       case LUA_TFUNCTION:
       case LUA_TTHREAD:

@@ -15,6 +15,7 @@
 
 #include "lua/library/argument.hpp"
 #include "lua/library/library.hpp"
+#include "lua/library/protected.hpp"
 #include "lua/library/steps.hpp"
 #include "lua/library/text_buffer.hpp"
 #include "lua/stack.hpp"
@@ -55,6 +56,7 @@ class Packer {
         lua_toboolean(lua_, -1) != 0 ? packer_.pack_true() : packer_.pack_false();
         break;
       case LUA_TTABLE:
+        replace_protected(lua_, -1);
         if (depth < kMostNesting) {
           pack_table(depth);
           break;

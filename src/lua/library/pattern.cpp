@@ -8,6 +8,9 @@ namespace moonshift::lua {
 
 namespace {
 
+/// So many are kept from one match to the next.
+constexpr std::size_t kKeptChoices = 256;
+
 constexpr std::size_t kStepsBetweenPauses = 4096;
 
 /// Lengths that no capture has.
@@ -102,6 +105,8 @@ bool PatternMatcher::match_at(std::size_t start) {
     spend(1);
     if (!step() && !backtrack()) return false;
   }
+  // Replacements may be matching, too: many matchers, but one at a time that needs much.
+  if (choices_.capacity() > kKeptChoices) choices_ = {};
   return true;
 }
 

@@ -63,6 +63,7 @@ void replace_protected(lua_State* lua, int index) {
 }
 
 bool push_protected_metatable(lua_State* lua, int index) {
+  if (index < 0) index = lua_gettop(lua) + 1 + index;
   if (!push_hidden(lua, index, kReal)) return false;
   lua_pop(lua, 1);
   if (!push_hidden(lua, index, kMetatable)) lua_pushnil(lua);

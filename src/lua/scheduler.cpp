@@ -5,6 +5,7 @@
 #include <lua.hpp>
 
 #include "base/text.hpp"
+#include "lua/conversion.hpp"
 #include "lua/fiber.hpp"
 #include "lua/script_error.hpp"
 #include "lua/stack.hpp"
@@ -75,7 +76,7 @@ Transactions::Writes commands_at(lua_State* lua, int table) {
 /// that every further command would meet too is none of this fiber's: it ends the run.
 int push_answer(lua_State* lua, const redis::Reply& reply, const std::string& where) {
   if (!reply.is_error()) {
-    push(lua, reply);
+    push_reply(lua, reply, Protocol::kResp2);
     return 1;
   }
   if (redis::concerns_whole_server(redis::kind_of(reply.text)))
@@ -132,7 +133,7 @@ struct Scheduler::Bindings {
       for_each_command(lua, 1, [&](redis::Command command) {
         list.elements.push_back(self.connection_.call(command));
       });
-      push(lua, list);
+      push_reply(lua, list, Protocol::kResp2);
       return 1;
     }
     self.current_->awaited = count;
@@ -362,7 +363,8 @@ bool Scheduler::resume_next_ready() {
   auto replies = std::exchange(fiber.replies, {});
   int results = 1;
   if (std::exchange(fiber.wants_list, false)) {
-    push(fiber.thread, redis::Reply{redis::Reply::Type::kArray, 0, "", std::move(replies)});
+    push_reply(fiber.thread, {redis::Reply::Type::kArray, 0, "", std::move(replies)},
+               Protocol::kResp2);
   } else {
     results = push_answer(fiber.thread, replies.front(), connection_.where());
   }

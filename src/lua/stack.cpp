@@ -86,43 +86,6 @@ Value value_at(lua_State* lua, int index, int depth) {
   }
 }
 
-void push(lua_State* lua, const redis::Reply& reply) {
-  luaL_checkstack(lua, 4, "reply nested too deep");
-  using Type = redis::Reply::Type;
-  const auto push_marked = [&](const char* field) {
-    lua_createtable(lua, 0, 1);
-    push(lua, std::string_view(reply.text));
-    lua_setfield(lua, -2, field);
-  };
-  switch (reply.type) {
-    case Type::kNil:
-      lua_pushboolean(lua, 0);
-      break;
-    case Type::kInteger:
-      lua_pushnumber(lua, static_cast<lua_Number>(reply.integer));
-      break;
-    case Type::kString:
-      push(lua, std::string_view(reply.text));
-      break;
-    case Type::kStatus:
-      push_marked("ok");
-      break;
-    case Type::kError:
-      push_marked("err");
-      break;
-    case Type::kArray:
-      lua_createtable(lua, static_cast<int>(reply.elements.size()), 0);
-      for (std::size_t i = 0; i < reply.elements.size(); ++i) {
-        push(lua, reply.elements[i]);
-        lua_rawseti(lua, -2, static_cast<int>(i + 1));
-      }
-      break;
-    default:  // of RESP3, which tasks do not ask for
-      lua_pushnil(lua);
-      break;
-  }
-}
-
 std::string format_number(double number) {
   std::array<char, 64> text;
   // Most are whole, and their text is the same without the cost of printf.

@@ -8,7 +8,6 @@
 #include <vector>
 
 #include "lua/value.hpp"
-#include "redis/reply.hpp"
 
 namespace moonshift::lua {
 
@@ -26,10 +25,6 @@ void push(lua_State* lua, const Value& value);
 
 /// Throws ScriptError for what is no plain data: a function, or tables nested too deep.
 Value value_at(lua_State* lua, int index, int depth = 0);
-
-/// As redis.call() hands a reply to a script (RESP2): nil is false, a status {ok=...}, an error
-/// {err=...}.
-void push(lua_State* lua, const redis::Reply& reply);
 
 /// A number as redis.call() writes it into a command (redis src/script_lua.c, redis 7.0: "%.17g").
 std::string format_number(double number);

@@ -303,6 +303,7 @@ constexpr luaL_Reg kFunctions[] = {
     {"tonumber", trampoline<to_number>},
     {"tostring", trampoline<to_string>},
     {"xpcall", trampoline<extended_protected_call>},
+    {nullptr, nullptr},
 };
 
 /// These are the same in LuaJIT.
@@ -312,10 +313,7 @@ constexpr std::array<const char*, 5> kLuaJit{"error", "rawequal", "select", "typ
 
 void push_base_library(lua_State* lua, int string_metatable) {
   lua_newtable(lua);
-  for (const luaL_Reg& function : kFunctions) {
-    lua_pushcfunction(lua, function.func);
-    lua_setfield(lua, -2, function.name);
-  }
+  luaL_register(lua, nullptr, kFunctions);
   for (const char* name : kLuaJit) {
     lua_getglobal(lua, name);
     lua_setfield(lua, -2, name);

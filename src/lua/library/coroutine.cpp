@@ -98,11 +98,9 @@ void push_coroutine_library(lua_State* lua) {
       {"resume", trampoline<resume_protected>},
       {"wrap", trampoline<wrap>},
       {"yield", yield},  // it leaves by lua_yield, which no trampoline may hold up
+      {nullptr, nullptr},
   };
-  for (const luaL_Reg& function : kFunctions) {
-    lua_pushcfunction(lua, function.func);
-    lua_setfield(lua, -2, function.name);
-  }
+  luaL_register(lua, nullptr, kFunctions);
 }
 
 }  // namespace moonshift::lua

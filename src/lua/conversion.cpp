@@ -7,6 +7,9 @@
 #include <cstdio>
 #include <cstdlib>
 #include <limits>
+#include <optional>
+#include <utility>
+#include <vector>
 
 #include "lua/library/number_text.hpp"
 #include "lua/stack.hpp"
@@ -77,10 +80,69 @@ class Encoder {
   Encoder(lua_State* lua, Protocol protocol, const redis::Product& product)
       : lua_(lua), protocol_(protocol), product_(product), left_(State::of(lua).free_memory()) {}
 
-  Reply encode(int depth) {
+  /// Of the value on top of the stack, which it pops. Without recursion: tables can be nested
+  /// thousands deep.
+  Reply encode() {
+    Reply reply;
+    begin(reply);
+    while (!open_.empty()) go_on();
+    return reply;
+  }
+
+ private:
+  /// A table on the stack whose elements are being encoded.
+  struct Open {
+    enum class Kind { kArray, kMap, kSet };
+
+    Reply* reply;
+    Kind kind = Kind::kArray;
+    int index = 0;             ///< of the last element of an array
+    bool has_key = false;      ///< the last key of a map or set is on top
+    bool value_waits = false;  ///< and above it its value, which was not encoded yet
+  };
+
+  /// Encodes the value on top and pops it; but a table that has elements stays, and is opened.
+  void begin(Reply& reply) {
     spend(sizeof(Reply));
-    if (depth > kDeepest || lua_checkstack(lua_, 4) == 0)
-      return Reply::error("ERR reached lua stack limit");
+    if (lua_checkstack(lua_, 4) == 0) {
+      reply = Reply::error("ERR reached lua stack limit");
+    } else if (lua_istable(lua_, -1)) {
+      if (begin_table(reply)) return;
+    } else {
+      reply = encode_plain();
+    }
+    lua_pop(lua_, 1);
+  }
+
+  void go_on() {
+    Open& table = open_.back();
+    if (table.kind == Open::Kind::kArray ? push_element(table) : push_entry(table)) {
+      begin(table.reply->elements.emplace_back());
+      return;
+    }
+    // {map = {...}} and {set = {...}} are two tables.
+    lua_pop(lua_, table.kind == Open::Kind::kArray ? 1 : 2);
+    open_.pop_back();
+  }
+
+  bool push_element(Open& table) {
+    lua_rawgeti(lua_, -1, ++table.index);
+    if (!lua_isnil(lua_, -1)) return true;
+    lua_pop(lua_, 1);
+    return false;
+  }
+
+  bool push_entry(Open& table) {
+    if (std::exchange(table.value_waits, false)) return true;
+    if (!std::exchange(table.has_key, true)) lua_pushnil(lua_);
+    if (lua_next(lua_, -2) == 0) return false;
+    if (table.kind == Open::Kind::kSet) lua_pop(lua_, 1);
+    table.value_waits = table.kind == Open::Kind::kMap;
+    lua_pushvalue(lua_, table.value_waits ? -2 : -1);
+    return true;
+  }
+
+  Reply encode_plain() {
     switch (lua_type(lua_, -1)) {
       case LUA_TSTRING:
         spend(lua_objlen(lua_, -1));
@@ -90,17 +152,10 @@ class Encoder {
       case LUA_TBOOLEAN:
         if (lua_toboolean(lua_, -1) == 0 && protocol_ == Protocol::kResp2) return nil_reply();
         return {Type::kInteger, lua_toboolean(lua_, -1), "", {}};
-      case LUA_TTABLE:
-        return encode_table(depth);
       default:
         return nil_reply();
     }
   }
-
- private:
-  /// Lua's stack for C functions ends at 8000 slots (LUAI_MAXCSTACK), here as in Redis; this is for
-  /// our own.
-  static constexpr int kDeepest = 8000;
 
   void spend(std::size_t bytes) {
     if (bytes > left_) {
@@ -133,7 +188,22 @@ class Encoder {
     return line.substr(0, line.find_last_not_of("\r\n") + 1);
   }
 
-  Reply encode_table(int depth) {
+  /// True if it opened the table on top, which has elements; else the reply is complete.
+  bool begin_table(Reply& reply) {
+    if (auto marked = take_marked()) {
+      reply = std::move(*marked);
+      return false;
+    }
+    reply.type = Type::kArray;
+    const auto kind = push_field("map", LUA_TTABLE)   ? Open::Kind::kMap
+                      : push_field("set", LUA_TTABLE) ? Open::Kind::kSet
+                                                      : Open::Kind::kArray;
+    open_.push_back({&reply, kind});
+    return true;
+  }
+
+  /// What the table on top is if it has one of the fields that mark a status, an error...
+  std::optional<Reply> take_marked() {
     if (push_field("err", LUA_TSTRING)) return Reply::error(one_line(trimmed(take_text())));
     if (push_field("ok", LUA_TSTRING)) return text_reply(Type::kStatus, one_line(take_text()));
     if (push_field("double", LUA_TNUMBER)) {
@@ -143,52 +213,18 @@ class Encoder {
       return text_reply(Type::kString,
                         shortest ? shortest_text(number) : fmt::format("{:.17g}", number));
     }
-    if (push_field("big_number", LUA_TSTRING)) {
+    if (push_field("big_number", LUA_TSTRING))
       return text_reply(Type::kString, spaced(take_text()));
-    }
     if (push_field("verbatim_string", LUA_TTABLE)) {
+      std::optional<Reply> reply;
       if (push_field("format", LUA_TSTRING)) {
         lua_pop(lua_, 1);
-        if (push_field("string", LUA_TSTRING)) {
-          Reply reply = text_reply(Type::kString, take_text());
-          lua_pop(lua_, 1);
-          return reply;
-        }
+        if (push_field("string", LUA_TSTRING)) reply = text_reply(Type::kString, take_text());
       }
       lua_pop(lua_, 1);
+      return reply;
     }
-    if (push_field("map", LUA_TTABLE)) return encode_keys(depth, true);
-    if (push_field("set", LUA_TTABLE)) return encode_keys(depth, false);
-    return encode_array(depth);
-  }
-
-  /// The table on top, which it pops: its keys, with their values if those count.
-  Reply encode_keys(int depth, bool with_values) {
-    Reply reply{Type::kArray, 0, "", {}};
-    lua_pushnil(lua_);
-    while (lua_next(lua_, -2) != 0) {
-      if (!with_values) lua_pop(lua_, 1);
-      lua_pushvalue(lua_, with_values ? -2 : -1);
-      reply.elements.push_back(encode(depth + 1));
-      lua_pop(lua_, 1);
-      if (!with_values) continue;
-      reply.elements.push_back(encode(depth + 1));
-      lua_pop(lua_, 1);
-    }
-    lua_pop(lua_, 1);
-    return reply;
-  }
-
-  Reply encode_array(int depth) {
-    Reply reply{Type::kArray, 0, "", {}};
-    for (int i = 1;; ++i) {
-      lua_rawgeti(lua_, -1, i);
-      if (lua_isnil(lua_, -1)) break;
-      reply.elements.push_back(encode(depth + 1));
-      lua_pop(lua_, 1);
-    }
-    lua_pop(lua_, 1);
-    return reply;
+    return std::nullopt;
   }
 
   lua_State* lua_;
@@ -196,6 +232,7 @@ class Encoder {
   const redis::Product& product_;
   std::size_t left_;
   unsigned steps_ = 0;
+  std::vector<Open> open_;  ///< the outermost first
 };
 
 }  // namespace
@@ -256,9 +293,7 @@ void push_reply(lua_State* lua, const Reply& reply, Protocol protocol) {
 
 Reply reply_at(lua_State* lua, int index, Protocol protocol, const redis::Product& product) {
   lua_pushvalue(lua, index);
-  Reply reply = Encoder(lua, protocol, product).encode(0);
-  lua_pop(lua, 1);
-  return reply;
+  return Encoder(lua, protocol, product).encode();
 }
 
 std::string one_line(std::string_view text) {

@@ -19,7 +19,8 @@ Usage: ./setup.sh COMMAND
   build   build build/release/moonshift
   test    build with warnings as errors, then run every test
   asan    the same tests under AddressSanitizer and UndefinedBehaviorSanitizer
-  bench   compare ways to purge 1 million of 2 million keys; `bench memory` checks the memory limit
+  bench   compare ways to purge 1 million of 2 million keys; `bench memory` checks the memory limit,
+          `bench eval` compares ways to run small scripts
   clean   remove everything that was built or downloaded
 
 Debian packages that are missing are installed first, as root or through sudo.

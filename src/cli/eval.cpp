@@ -71,10 +71,10 @@ class Engines {
  private:
   static redis::ConnectionOptions options_for(std::optional<base::Duration> timeout) {
     redis::ConnectionOptions options;
-    // A reply may take as long as the script that Redis runs.
-    if (timeout)
-      options.command_timeout =
-          std::max(options.command_timeout, *timeout + 2 * options.command_timeout);
+    if (timeout) {
+      options.command_timeout = std::min(options.command_timeout, *timeout);
+      options.loading_timeout = std::min(options.loading_timeout, *timeout);
+    }
     return options;
   }
 

@@ -61,8 +61,10 @@ class Connection {
   /// Like call(), but an error reply becomes a RedisError.
   Reply expect(std::initializer_list<std::string_view> command);
 
-  /// Instead of the one that its options gave it.
+  // Instead of what its options gave it.
+
   void set_deadline(base::SteadyTime deadline) { options_.deadline = deadline; }
+  void set_command_timeout(base::Duration timeout) { options_.command_timeout = timeout; }
 
   /// Closes the connection and forgets the handlers that still wait.
   void abandon();

@@ -68,7 +68,10 @@ Evaluator::Result LocalEvaluator::evaluate(const Evaluation& evaluation) {
 }
 
 ServerEvaluator::ServerEvaluator(const redis::Endpoint& endpoint, base::Duration timeout)
-    : endpoint_(endpoint), connection_(endpoint.connect()), timeout_(timeout) {}
+    : endpoint_(endpoint), connection_(endpoint.connect()), timeout_(timeout) {
+  connection_.set_command_timeout(timeout +
+                                  2 * kMostPressure);  // a reply takes as long as a script
+}
 
 Evaluator::Result ServerEvaluator::evaluate(const Evaluation& evaluation) {
   const auto shebang = Shebang::of(evaluation.script);

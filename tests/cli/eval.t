@@ -198,6 +198,15 @@ The time limit ends a script, here and inside Redis; exit code 4. One that has w
   $ idle() { test "$(redis ping)" = PONG; }
   $ eventually idle
 
+It ends the wait for a Redis that stands still, too.
+
+  $ kill -STOP "${servers[0]}"
+  $ for engine in local server; do moonshift eval -e 'return 1' --timeout 300ms --engine $engine; echo $?; done; kill -CONT "${servers[0]}"
+  moonshift: *redis.sock: no reply to PING within 300ms (glob)
+  3
+  moonshift: *redis.sock: no reply to PING within 300ms (glob)
+  3
+
 The memory limit.
 
   $ moonshift eval -e 'local t = {} while true do t[#t + 1] = {} end' --memory 20mb

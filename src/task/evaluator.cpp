@@ -76,9 +76,13 @@ ServerEvaluator::ServerEvaluator(const redis::Endpoint& endpoint, base::Duration
 Evaluator::Result ServerEvaluator::evaluate(const Evaluation& evaluation) {
   const auto shebang = Shebang::of(evaluation.script);
   if (shebang && !shebang->is_safe()) return {Reply::error(kInvalidShebang)};
-  bool stopped = run("EVALSHA", base::sha1_hex(evaluation.script), evaluation);
-  if (reply_->is_error() && reply_->text.starts_with("NOSCRIPT"))
-    stopped = run("EVAL", evaluation.script, evaluation);
+  // Asked beforehand: a script may itself return an error that says NOSCRIPT, and must not run
+  // twice.
+  const std::string sha = base::sha1_hex(evaluation.script);
+  const Reply known = connection_.call({"SCRIPT", "EXISTS", sha});
+  const bool cached = known.elements.size() == 1 && known.elements[0].integer == 1;
+  const bool stopped =
+      cached ? run("EVALSHA", sha, evaluation) : run("EVAL", evaluation.script, evaluation);
   const bool compiled = !reply_->is_error() || !reply_->text.starts_with(kNoScript);
   return {std::move(*reply_), stopped, compiled};
 }

@@ -121,12 +121,13 @@ Reply ScriptedConnection::send(Command command) { return as_in_script(connection
 
 /// In a transaction, as in a script, a command that would wait does not.
 Reply ScriptedConnection::send_without_waiting(Command command) {
-  ReplySlot multi, queued, exec;
-  const std::string_view begin[] = {"MULTI"}, end[] = {"EXEC"};
-  connection_.submit(begin, multi);
+  ReplySlot queued, exec;
+  const std::string_view end[] = {"EXEC"};
+  // Without MULTI the command would be executed at once, and wait.
+  if (Reply multi = connection_.call({"MULTI"}); multi.is_error())
+    return as_in_script(std::move(multi));
   connection_.submit(command, queued);
   exec.reply = connection_.call(Command(end));
-  if (multi.reply.is_error()) return as_in_script(std::move(multi.reply));
   if (queued.reply.is_error()) return as_in_script(std::move(queued.reply));
   if (exec.reply.elements.size() != 1) return as_in_script(std::move(exec.reply));
   return as_in_script(std::move(exec.reply.elements.front()));

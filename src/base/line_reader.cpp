@@ -4,6 +4,8 @@
 #include <unistd.h>
 
 #include <array>
+#include <cerrno>
+#include <system_error>
 #include <utility>
 
 #include "base/interrupt.hpp"
@@ -31,13 +33,18 @@ std::optional<std::string> LineReader::next() {
 /// False at the end of the input, and after a signal.
 bool LineReader::fill() {
   std::array<pollfd, 2> waited{{{descriptor_, POLLIN, 0}, {Interrupt::wake_fd(), POLLIN, 0}}};
-  ::poll(waited.data(), waited.size(), -1);
-  if (Interrupt::signal() != 0) return false;
   std::array<char, 64 * 1024> bytes;
-  const ssize_t count = ::read(descriptor_, bytes.data(), bytes.size());
-  if (count <= 0) return false;
-  buffer_.append(bytes.data(), static_cast<std::size_t>(count));
-  return true;
+  while (true) {
+    ::poll(waited.data(), waited.size(), -1);
+    if (Interrupt::signal() != 0) return false;
+    const ssize_t count = ::read(descriptor_, bytes.data(), bytes.size());
+    if (count >= 0) {
+      buffer_.append(bytes.data(), static_cast<std::size_t>(count));
+      return count > 0;
+    }
+    if (errno != EINTR && errno != EAGAIN)
+      throw std::system_error(errno, std::generic_category(), "the input cannot be read");
+  }
 }
 
 }  // namespace moonshift::base

@@ -6,7 +6,8 @@
 
 namespace moonshift::base {
 
-/// Reads a descriptor line by line. A signal (see Interrupt) ends the wait for the next one.
+/// Reads a descriptor line by line. A signal (see Interrupt) ends the wait for the next one. Throws
+/// std::system_error if it cannot be read.
 class LineReader {
  public:
   explicit LineReader(int descriptor) : descriptor_(descriptor) {}

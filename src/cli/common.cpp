@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <cctype>
 #include <cstdlib>
 #include <fstream>
 #include <iostream>
@@ -58,8 +59,9 @@ std::string first_url(const Parsed& parsed, const std::string& fallback) {
   return environment == nullptr ? "" : environment;
 }
 
-/// Stands before a negative number while the options are parsed: it would be taken for one.
-constexpr char kNegative = '\x01';
+/// Stands before a negative number while the options are parsed: it would be taken for one. And
+/// before words that begin with this themselves.
+constexpr char kMark = '\x01';
 
 bool is_negative_number(std::string_view word) {
   return word.size() > 1 && word[0] == '-' &&
@@ -76,15 +78,14 @@ Parser::Parser(const std::string& usage, const std::string& description)
   add()("h,help", "print this help");
 }
 
-void Parser::add_redis_options() {
+void Parser::add_redis_options(const std::string& timeout_help) {
   add("Redis")(
       "url",
       "redis://[user:password@]host[:port][/db], unix:///path.sock[?db=n], or scratch:[dump.rdb]: "
       "a private server with a copy of a snapshot. Default: $REDIS_URL",
       cxxopts::value<std::string>(), "URL")(
       "url-file", "read the URL from the first line of a file", cxxopts::value<std::string>(),
-      "FILE")("timeout", "end the run after this long, such as 30s or 2h",
-              cxxopts::value<std::string>(), "DURATION");
+      "FILE")("timeout", timeout_help, cxxopts::value<std::string>(), "DURATION");
 }
 
 void Parser::add_run_options() {
@@ -109,10 +110,9 @@ void Parser::take_positional(const std::string& name, const std::string& help) {
 
 std::optional<Parsed> Parser::parse(const Arguments& arguments) {
   Arguments marked = arguments;
-  if (takes_negative_numbers_) {
-    for (std::string& word : marked) {
-      if (is_negative_number(word)) word.insert(word.begin(), kNegative);
-    }
+  for (std::string& word : marked) {
+    if (word.starts_with(kMark) || (takes_negative_numbers_ && is_negative_number(word)))
+      word.insert(word.begin(), kMark);
   }
   std::vector<const char*> words{"moonshift"};
   for (const std::string& word : marked) words.push_back(word.c_str());
@@ -154,7 +154,7 @@ void Parser::refuse_unknown(const Parsed& parsed) const {
 
 std::string one_positional(const Parsed& parsed, const std::string& name) {
   if (parsed.count(name) == 0) throw ConfigError(fmt::format("which {}? (see --help)", name));
-  const auto& words = parsed[name].as<std::vector<std::string>>();
+  const auto words = raw_positional(parsed, name);
   if (words.size() > 1)
     throw ConfigError(fmt::format("one {} at a time: what is '{}'?", name, words[1]));
   return words[0];
@@ -165,7 +165,7 @@ std::vector<std::string> raw_positional(const Parsed& parsed, const std::string&
   for (const auto& argument : parsed.arguments()) {
     if (argument.key() != name) continue;
     const std::string& word = argument.value();
-    words.push_back(word.starts_with(kNegative) ? word.substr(1) : word);
+    words.push_back(word.starts_with(kMark) ? word.substr(1) : word);
   }
   return words;
 }

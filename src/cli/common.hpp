@@ -21,7 +21,8 @@ class Parser {
   Parser(const std::string& usage, const std::string& description);
 
   cxxopts::OptionAdder add(const std::string& group = "") { return options_.add_options(group); }
-  void add_redis_options();
+  void add_redis_options(
+      const std::string& timeout_help = "end the run after this long, such as 30s or 2h");
   void add_run_options();
   void add_output_options();
 

@@ -2,7 +2,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cctype>
 #include <fstream>
 #include <iostream>
 #include <nlohmann/json.hpp>
@@ -160,15 +159,15 @@ ExitCode run_batch(Engines& engines, EngineName engine, const std::string& forma
     const auto line = lines.next();
     if (!line) break;
     if (line->find_first_not_of(" \t\r") == std::string::npos) continue;
-    redis::Reply reply;
+    std::optional<Request> request;
     try {
-      const Request request = read_request(*line, engine);
-      reply = engines.engine(request.engine).evaluate(request.evaluation).reply;
+      request = read_request(*line, engine);
     } catch (const ConfigError& error) {
-      reply = redis::Reply::error(fmt::format("ERR {}", error.what()));
+      print_reply(format, redis::Reply::error(fmt::format("ERR {}", error.what())));
       exit_code = ExitCode::kBadInput;
+      continue;
     }
-    print_reply(format, reply);
+    print_reply(format, engines.engine(request->engine).evaluate(request->evaluation).reply);
   }
   return base::Interrupt::signal() != 0 ? ExitCode::kStopped : exit_code;
 }
@@ -218,7 +217,8 @@ ExitCode eval_command(const Arguments& arguments) {
       "eval FILE|-|-e TEXT [KEY ...] , [ARG ...] [options]",
       "Runs a plain script, as EVAL does. Takes what redis-cli --eval takes.\n\nThe local engine "
       "runs it in this process and does not block Redis: other clients' commands come between the "
-      "script's own. Where it must be atomic: --engine server.");
+      "script's own. Where it must be atomic: --engine server. A script that is cut off there by a "
+      "limit, a signal or a lost connection leaves what it has written until then.");
   parser.take_positional("words", "the script's file, its keys, a comma, its arguments");
   parser.take_negative_numbers();
   parser.add("Run")("e", "the script itself", cxxopts::value<std::string>(), "TEXT")(
@@ -228,7 +228,10 @@ ExitCode eval_command(const Arguments& arguments) {
       "read requests from standard input, a line each: {\"script\":S,\"keys\":[..],\"args\":[..],"
       "\"engine\":\"local\"|\"server\"}; print one answer line for each");
   add_plain_options(parser);
-  parser.add_redis_options();
+  parser.add_redis_options(
+      "end each script after this long, such as 500ms. Default: none in the local engine, 5s in "
+      "the "
+      "server engine");
   parser.add("Output")("output", "json, resp, or human as redis-cli prints replies",
                        cxxopts::value<std::string>()->default_value("json"),
                        "FORMAT")("json", "the same as --output json")("q,quiet", "log errors only")(
@@ -248,7 +251,7 @@ ExitCode eval_command(const Arguments& arguments) {
   }
   task::Evaluation evaluation;
   if (parsed->count("e") > 0) {
-    evaluation.script = (*parsed)["e"].as<std::string>();
+    evaluation.script = raw_positional(*parsed, "e").back();
   } else {
     if (words.empty()) throw ConfigError("which script? A file, - for standard input, or -e TEXT");
     evaluation.script = read_script_file(words.front());

@@ -1,5 +1,8 @@
 #include <fmt/format.h>
 
+#include <cmath>
+#include <memory>
+
 #include "base/error.hpp"
 #include "base/parse.hpp"
 #include "cli/common.hpp"
@@ -40,21 +43,47 @@ task::EngineChoice read_engine(const std::string& name) {
   throw base::ConfigError(fmt::format("--engine must be auto, local or server, not '{}'", name));
 }
 
-/// The script's text if it is a plain one. What is wrong with a task is said later.
-std::optional<std::string> text_of_plain(const task::Catalog& catalog, const std::string& name) {
+/// The script, unless something is wrong with it, which is said later.
+std::unique_ptr<task::Script> open_script(const task::Catalog& catalog, const std::string& name) {
   try {
-    const task::Script script(catalog, name);
-    if (script.kind() == task::Script::Kind::kPlain) return script.source().text;
+    return std::make_unique<task::Script>(catalog, name);
   } catch (const lua::ScriptError&) {
   } catch (const base::ConfigError&) {
   }
-  return std::nullopt;
+  return nullptr;
+}
+
+/// A check finds nothing to do and has nothing that could be limited.
+job::CheckCall as_check(const cxxopts::ParseResult& parsed, job::Step step) {
+  for (const char* option :
+       {"dry-run", "now", "limit", "rate", "max-failures", "batch-time", "engine"}) {
+    if (parsed.count(option) == 0) continue;
+    throw base::ConfigError(
+        fmt::format("--{} is for tasks, and {} is a check", option, step.script));
+  }
+  return {std::move(step.script), std::move(step.params), "", ""};
+}
+
+std::optional<double> read_rate(const cxxopts::ParseResult& parsed) {
+  if (parsed.count("rate") == 0) return std::nullopt;
+  const auto rate = base::parse_number<double>(parsed["rate"].as<std::string>());
+  if (!rate || !(*rate > 0) || !std::isfinite(*rate))
+    throw base::ConfigError("--rate must be a number above 0: items a second");
+  return rate;
+}
+
+std::optional<std::int64_t> read_limit(const cxxopts::ParseResult& parsed) {
+  if (parsed.count("limit") == 0) return std::nullopt;
+  const auto limit = base::parse_number<std::int64_t>(parsed["limit"].as<std::string>());
+  if (!limit || *limit < 1) throw base::ConfigError("--limit must be a whole number above 0");
+  return limit;
 }
 
 /// Keys and arguments instead of parameters; nothing to find and nothing to verify.
 base::ExitCode run_plain_script(const cxxopts::ParseResult& parsed, const std::string& text,
                                 std::vector<std::string> words) {
-  for (const char* option : {"param", "dry-run", "now"}) {
+  for (const char* option :
+       {"param", "dry-run", "now", "limit", "rate", "max-failures", "batch-time"}) {
     if (parsed.count(option) == 0) continue;
     throw base::ConfigError(fmt::format(
         "--{} is for tasks, and this is a plain script; --url scratch:dump.rdb tries it on a copy",
@@ -70,21 +99,24 @@ base::ExitCode run_plain_script(const cxxopts::ParseResult& parsed, const std::s
 }  // namespace
 
 base::ExitCode run_command(const Arguments& arguments) {
-  Parser parser(
-      "run SCRIPT [--param name=value ...] [options]",
-      "Runs one task, and verifies that it helped.\n\nA plain script is run as by `moonshift "
-      "eval`, with keys and arguments: run FILE.lua [KEY ...] , [ARG ...]");
-  parser.take_positional("words", "the task: a name (see `moonshift scripts`) or a .lua file");
+  Parser parser("run SCRIPT [--param name=value ...] [options]",
+                "Runs one task, and verifies that it helped; or one check.\n\nA plain script is "
+                "run as by `moonshift "
+                "eval`, with keys and arguments: run FILE.lua [KEY ...] , [ARG ...]");
+  parser.take_positional("words",
+                         "a task or a check: its name (see `moonshift scripts`) or a .lua file");
   parser.take_negative_numbers();
   parser.add("Run")("p,param", "a parameter; given again, it makes a list",
                     cxxopts::value<std::vector<std::string>>(), "name=value")(
       "engine",
       "local: in this process; server: inside Redis; auto: what the task asks for, else local",
       cxxopts::value<std::string>()->default_value("auto"),
-      "ENGINE")("max-failures", "stop when so many items have failed",
-                cxxopts::value<std::string>()->default_value("100"),
-                "N")("batch-time", "how long one batch may occupy Redis",
-                     cxxopts::value<std::string>()->default_value("2ms"), "DURATION");
+      "ENGINE")("limit", "treat so many items at most", cxxopts::value<std::string>(), "N")(
+      "rate", "treat so many items a second at most", cxxopts::value<std::string>(), "N")(
+      "max-failures", "stop when so many items have failed",
+      cxxopts::value<std::string>()->default_value("100"),
+      "N")("batch-time", "how long one batch may occupy Redis",
+           cxxopts::value<std::string>()->default_value("2ms"), "DURATION");
   add_plain_options(parser);
   parser.add_run_options();
   parser.add_redis_options();
@@ -99,8 +131,14 @@ base::ExitCode run_command(const Arguments& arguments) {
   step.script = words.front();
   words.erase(words.begin());
   const task::Catalog catalog = catalog_of(*parsed);
-  if (const auto text = text_of_plain(catalog, step.script))
-    return run_plain_script(*parsed, *text, std::move(words));
+  const auto script = open_script(catalog, step.script);
+  if (script && script->kind() == task::Script::Kind::kPlain)
+    return run_plain_script(*parsed, script->source().text, std::move(words));
+  for (const char* option : {"raw-keys", "memory"}) {
+    if (parsed->count(option) == 0) continue;
+    throw base::ConfigError(
+        fmt::format("--{} is for plain scripts, and {} is none", option, step.script));
+  }
   if (!words.empty()) {
     throw base::ConfigError(
         fmt::format("{} is no plain script, which alone takes words after its name: what is '{}'?",
@@ -109,9 +147,15 @@ base::ExitCode run_command(const Arguments& arguments) {
   if (parsed->count("param") > 0) {
     step.params = read_parameters(raw_positional(*parsed, "param"));
   }
-  step.engine = read_engine((*parsed)["engine"].as<std::string>());
   job.name = step.script;
-  job.steps.push_back(std::move(step));
+  step.engine = read_engine((*parsed)["engine"].as<std::string>());
+  step.limit = read_limit(*parsed);
+  step.rate = read_rate(*parsed);
+  if (script && script->kind() == task::Script::Kind::kCheck) {
+    job.checks.push_back(as_check(*parsed, std::move(step)));
+  } else {
+    job.steps.push_back(std::move(step));
+  }
   job.batch_time = positive_duration(*parsed, "batch-time");
   const auto most = base::parse_number<std::int64_t>((*parsed)["max-failures"].as<std::string>());
   if (!most || *most < 1) throw base::ConfigError("--max-failures must be a whole number above 0");

@@ -81,6 +81,15 @@ class TableReader {
     return value->get();
   }
 
+  std::optional<double> number_above_zero(std::string_view key) const {
+    const toml::node* node = find(key);
+    if (node == nullptr) return std::nullopt;
+    const auto value = node->value<double>();
+    if (!node->is_number() || !value || *value <= 0)
+      fail_at(*node, fmt::format("{} must be a number above 0", key));
+    return value;
+  }
+
   [[noreturn]] void fail_at(const toml::node& node, const std::string& what) const {
     throw ConfigError(fmt::format("{}: {}", position(path_, node.source()), what));
   }
@@ -142,9 +151,15 @@ std::vector<Step> read_steps(const std::string& path, const TableReader& file,
     file.fail_at(*node, "steps are written [[step]]");
   for (const toml::node& element : *array) {
     const TableReader reader(path, *element.as_table(), "[[step]]");
-    reader.allow({"script", "params", "engine"});
-    steps.push_back({reader.text("script", true), read_params(reader), read_engine(reader),
-                     reader.place("script"), reader.place("params")});
+    reader.allow({"script", "params", "engine", "limit", "rate"});
+    Step& step = steps.emplace_back();
+    step.script = reader.text("script", true);
+    step.params = read_params(reader);
+    step.engine = read_engine(reader);
+    if (reader.find("limit") != nullptr) step.limit = reader.integer("limit", 1);
+    step.rate = reader.number_above_zero("rate");
+    step.where = reader.place("script");
+    step.params_where = reader.place("params");
   }
   return steps;
 }

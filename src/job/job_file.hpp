@@ -16,6 +16,8 @@ struct Step {
   std::string script;
   task::GivenParameters params;
   task::EngineChoice engine = task::EngineChoice::kAuto;
+  std::optional<std::int64_t> limit;  ///< items at most
+  std::optional<double> rate;         ///< items a second at most
   /// file:line:column of the script's name and of its parameters, for messages; empty if they come
   /// from a command line.
   std::string where, params_where;

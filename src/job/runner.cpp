@@ -126,6 +126,8 @@ class Runner {
     redis::LatencyProbe probe(endpoint_.url(), endpoint_.options());
     task::RunOptions options;
     options.engine = step.engine;
+    options.limit = step.limit;
+    options.rate = step.rate;
     options.batch_time = job_.batch_time;
     options.max_failures = job_.max_failures;
     options.dry_run = options_.dry_run;

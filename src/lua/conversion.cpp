@@ -3,14 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
-#include <cstdio>
 #include <cstdlib>
-#include <limits>
 #include <optional>
 #include <utility>
 #include <vector>
 
+#include "lua/library/argument.hpp"
 #include "lua/library/number_text.hpp"
 #include "lua/stack.hpp"
 #include "lua/state.hpp"
@@ -21,13 +19,6 @@ using redis::Reply;
 using Type = Reply::Type;
 
 namespace {
-
-/// Pushes {field = text}.
-void push_marked(lua_State* lua, const char* field, std::string_view text) {
-  lua_createtable(lua, 0, 1);
-  push(lua, text);
-  lua_setfield(lua, -2, field);
-}
 
 void push_verbatim(lua_State* lua, std::string_view text) {
   constexpr std::size_t kFormat = 3;  // "txt:" stands before the text
@@ -54,13 +45,6 @@ void push_collection(lua_State* lua, const Reply& reply, Protocol protocol) {
     lua_rawset(lua, -3);
   }
   lua_setfield(lua, -2, is_map ? "map" : "set");
-}
-
-std::int64_t truncated(double number) {
-  // What the C cast does on x86-64, spelled out: it is undefined beyond the range.
-  constexpr double kLimit = 9223372036854775808.0;
-  if (!(number >= -kLimit && number < kLimit)) return std::numeric_limits<std::int64_t>::min();
-  return static_cast<std::int64_t>(number);
 }
 
 Reply text_reply(Type type, std::string_view text) { return {type, 0, std::string(text), {}}; }
@@ -148,7 +132,7 @@ class Encoder {
         spend(lua_objlen(lua_, -1));
         return text_reply(Type::kString, string_at(lua_, -1));
       case LUA_TNUMBER:
-        return {Type::kInteger, truncated(lua_tonumber(lua_, -1)), "", {}};
+        return {Type::kInteger, to_integer(lua_tonumber(lua_, -1)), "", {}};
       case LUA_TBOOLEAN:
         if (lua_toboolean(lua_, -1) == 0 && protocol_ == Protocol::kResp2) return nil_reply();
         return {Type::kInteger, lua_toboolean(lua_, -1), "", {}};
@@ -236,6 +220,12 @@ class Encoder {
 };
 
 }  // namespace
+
+void push_marked(lua_State* lua, const char* field, std::string_view text) {
+  lua_createtable(lua, 0, 1);
+  push(lua, text);
+  lua_setfield(lua, -2, field);
+}
 
 void push_reply(lua_State* lua, const Reply& reply, Protocol protocol) {
   luaL_checkstack(lua, 6, "reply nested too deep");

@@ -9,6 +9,9 @@
 
 namespace moonshift::lua {
 
+/// Pushes {field = text}, which is how scripts tell an error, a status... from a string.
+void push_marked(lua_State* lua, const char* field, std::string_view text);
+
 /// Pushes a reply as redis.call() hands it to a script
 /// (https://redis.io/docs/latest/develop/interact/programmability/lua-api, "Data type conversion").
 void push_reply(lua_State* lua, const redis::Reply& reply, Protocol protocol);

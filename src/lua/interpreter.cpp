@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <array>
+#include <unordered_map>
 
 #include "base/bytes.hpp"
 #include "base/interrupt.hpp"

@@ -3,15 +3,16 @@
 #include <fmt/format.h>
 
 #include <array>
-#include <charconv>
 #include <cmath>
 #include <cstring>
 
 #include "base/sha1.hpp"
 #include "lua/conversion.hpp"
+#include "lua/library/argument.hpp"
 #include "lua/library/chunk.hpp"
 #include "lua/library/number_text.hpp"
 #include "lua/stack.hpp"
+#include "lua/state.hpp"
 #include "lua/trampoline.hpp"
 
 namespace moonshift::lua {
@@ -28,15 +29,8 @@ ScriptSession& session_of(lua_State* lua) {
   return *static_cast<ScriptSession*>(lua_touserdata(lua, lua_upvalueindex(2)));
 }
 
-/// Pushes {err = text}: an error of redis.* itself.
-void push_error(lua_State* lua, std::string_view text) {
-  lua_createtable(lua, 0, 1);
-  push(lua, text);
-  lua_setfield(lua, -2, "err");
-}
-
 int raise(lua_State* lua, std::string_view text) {
-  push_error(lua, text);
+  push_marked(lua, "err", text);
   return lua_error(lua);
 }
 
@@ -57,6 +51,13 @@ std::string argument_text(double number, const redis::Version& version) {
   return shortest_text(number);
 }
 
+/// Whether so much may be written down outside of Lua; collects garbage if it must.
+bool has_room(lua_State* lua, std::size_t bytes) {
+  const State& state = State::of(lua);
+  if (bytes > state.free_memory()) lua_gc(lua, LUA_GCCOLLECT, 0);
+  return bytes <= state.free_memory();
+}
+
 /// The arguments of redis.call() as a command, or what is wrong with them.
 class Words {
  public:
@@ -68,17 +69,21 @@ class Words {
     }
     numbers_.reserve(static_cast<std::size_t>(count));  // the views must not move
     words_.reserve(static_cast<std::size_t>(count));
+    std::size_t size = 0;  // of the strings: the same one may come many times
     for (int index = 1; index <= count && problem_.empty(); ++index) {
       if (lua_type(lua, index) == LUA_TNUMBER) {
         numbers_.push_back(argument_text(lua_tonumber(lua, index), product.version));
         words_.push_back(numbers_.back());
       } else if (lua_type(lua, index) == LUA_TSTRING) {
         words_.push_back(string_at(lua, index));
+        size += words_.back().size();
       } else {
         problem_ = fmt::format("ERR {} arguments must be strings or integers",
                                product.valkey ? "Command" : "Lua redis lib command");
       }
     }
+    if (problem_.empty() && !has_room(lua, size))
+      problem_ = "ERR not enough memory for the command";
   }
 
   const std::string& problem() const { return problem_; }
@@ -95,7 +100,7 @@ bool push_result(lua_State* lua) {
   ScriptCommands& commands = commands_of(lua);
   const Words words(lua, commands.product());
   if (!words.problem().empty()) {
-    push_error(lua, words.problem());
+    push_marked(lua, "err", words.problem());
     return true;
   }
   const Protocol protocol = session_of(lua).protocol;
@@ -121,9 +126,7 @@ int sha1_hex(lua_State* lua) {
 
 /// Returns {field = text}, or an error: neither raises one.
 int reply_table(lua_State* lua, const char* field, std::string_view text) {
-  lua_createtable(lua, 0, 1);
-  push(lua, text);
-  lua_setfield(lua, -2, field);
+  push_marked(lua, field, text);
   return 1;
 }
 
@@ -150,20 +153,20 @@ int status_reply(lua_State* lua) {
 
 int set_resp(lua_State* lua) {
   if (lua_gettop(lua) != 1) return raise_about(lua, "setresp() requires one argument.");
-  const auto version = static_cast<int>(lua_tonumber(lua, 1));
+  const std::int64_t version = to_integer(lua_tonumber(lua, 1));
   if (version != 2 && version != 3) return raise(lua, "ERR RESP version must be 2 or 3.");
   session_of(lua).protocol = static_cast<Protocol>(version);
   return 0;
 }
 
 int set_repl(lua_State* lua) {
-  constexpr double kAll = 3;
+  constexpr std::int64_t kAll = 3;
   if (lua_gettop(lua) != 1) {
     const bool corrected = commands_of(lua).product().version >= redis::Version{7, 2, 0};
     return raise_about(lua, corrected ? "set_repl() requires one argument."
                                       : "set_repl() requires two arguments.");
   }
-  const double flags = std::trunc(lua_tonumber(lua, 1));
+  const std::int64_t flags = to_integer(lua_tonumber(lua, 1));
   if (flags < 0 || flags > kAll) {
     return raise(lua,
                  "ERR Invalid replication flags. Use REPL_AOF, REPL_REPLICA, REPL_ALL or "
@@ -185,22 +188,25 @@ int breakpoint(lua_State* lua) {  // of Redis's debugger, which is not attached
 
 int debug(lua_State*) { return 0; }
 
+/// So much of a text goes into the log.
+constexpr std::size_t kMostLogged = 64 * 1024;
+
 int log(lua_State* lua) {
   constexpr std::array kLevels{base::LogLevel::kDebug, base::LogLevel::kDebug,
                                base::LogLevel::kInfo, base::LogLevel::kWarning};
   if (lua_gettop(lua) < 2) return raise_about(lua, "log() requires two arguments or more.");
   if (lua_isnumber(lua, 1) == 0)
     return raise(lua, "ERR First argument must be a number (log level).");
-  const auto level = static_cast<int>(lua_tonumber(lua, 1));
-  if (level < 0 || level >= static_cast<int>(kLevels.size())) {
+  const std::int64_t level = to_integer(lua_tonumber(lua, 1));
+  if (level < 0 || level >= std::ssize(kLevels)) {
     return raise(lua, commands_of(lua).product().has_redis_7_4() ? "ERR Invalid log level."
                                                                  : "ERR Invalid debug level.");
   }
   std::string text;
-  for (int index = 2; index <= lua_gettop(lua); ++index) {
+  for (int index = 2; index <= lua_gettop(lua) && text.size() < kMostLogged; ++index) {
     if (lua_isstring(lua, index) == 0) continue;
     if (index > 2) text += ' ';
-    text += string_at(lua, index);
+    text += string_at(lua, index).substr(0, kMostLogged);
   }
   commands_of(lua).log(kLevels[static_cast<std::size_t>(level)], text);
   return 0;
@@ -260,7 +266,7 @@ int handle_error(lua_State* lua) {
     lua_pushvalue(lua, 1);
     lua_call(lua, 1, 1);
     const std::string text = fmt::format("ERR {}", string_at(lua, -1));
-    push_error(lua, text);
+    push_marked(lua, "err", text);
     lua_replace(lua, 1);
     lua_settop(lua, 1);
   }

@@ -2,7 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
 #include <lua.hpp>
+#include <thread>
 
 #include "base/text.hpp"
 #include "lua/conversion.hpp"
@@ -41,6 +44,21 @@ bool disturbs_connection(redis::Command command) {
   return reads_stream && std::any_of(command.begin(), command.end(), [](std::string_view word) {
            return equal_ignoring_case(word, "block");
          });
+}
+
+/// Commands that EVAL refuses, which act on the server and not on the connection.
+bool administers_server(redis::Command command) {
+  static constexpr std::array kWithSubcommand{
+      std::pair{"client", "kill"},      std::pair{"config", "set"},
+      std::pair{"config", "resetstat"}, std::pair{"config", "rewrite"},
+      std::pair{"slowlog", "reset"},    std::pair{"latency", "reset"}};
+  using base::equal_ignoring_case;
+  if (equal_ignoring_case(command[0], "bgsave") || equal_ignoring_case(command[0], "bgrewriteaof"))
+    return true;
+  return std::any_of(kWithSubcommand.begin(), kWithSubcommand.end(), [&](const auto& known) {
+    return command.size() > 1 && equal_ignoring_case(command[0], known.first) &&
+           equal_ignoring_case(command[1], known.second);
+  });
 }
 
 /// Calls `visit` with each command of the list at `table`, each a list of strings or numbers. What
@@ -218,6 +236,28 @@ struct Scheduler::Bindings {
     return self;
   }
 
+  /// Milliseconds of a clock that only measures.
+  static int clock(lua_State* lua) {
+    const auto now = std::chrono::steady_clock::now().time_since_epoch();
+    lua_pushnumber(lua, std::chrono::duration<double, std::milli>(now).count());
+    return 1;
+  }
+
+  static int wait(lua_State* lua) {
+    Scheduler& self = scheduler(lua);
+    const std::chrono::duration<double, std::milli> rest(luaL_checknumber(lua, 1));
+    const auto until =
+        std::chrono::steady_clock::now() + std::chrono::duration_cast<base::Duration>(rest);
+    if (self.can_suspend(lua)) {
+      self.resting_.emplace_back(until, self.current_);
+      return suspend(self);
+    }
+    Fiber* caller = self.current_;
+    while (std::chrono::steady_clock::now() < until) self.step(until);
+    self.current_ = caller;
+    return 0;
+  }
+
   static int leave(lua_State* lua) {
     Scheduler& self = scheduler(lua);
     self.transactions_->leave(*self.current_);
@@ -243,6 +283,7 @@ Scheduler::Scheduler(State& state, redis::Connection& connection,
     : state_(state),
       connection_(connection),
       commands_(commands),
+      administers_(options.administers),
       transactions_(std::make_unique<Transactions>(connection, options.batch_time)) {
   lua_State* lua = state_.raw();
   state_.push_host();
@@ -253,6 +294,8 @@ Scheduler::Scheduler(State& state, redis::Connection& connection,
   add_to_host(lua, "problem", trampoline<Bindings::problem>, this, nullptr);
   add_to_host(lua, "commit", trampoline<Bindings::commit>, this, nullptr);
   add_to_host(lua, "leave", trampoline<Bindings::leave>, this, nullptr);
+  add_to_host(lua, "clock", trampoline<Bindings::clock>, this, nullptr);
+  add_to_host(lua, "wait", trampoline<Bindings::wait>, this, nullptr);
   lua_pop(lua, 1);
 }
 
@@ -383,11 +426,46 @@ bool Scheduler::resume_next_with_room() {
   return false;
 }
 
+bool Scheduler::resume_next_rested() {
+  if (resting_.empty()) return false;
+  const auto first = std::min_element(resting_.begin(), resting_.end());
+  if (std::chrono::steady_clock::now() < first->first) return false;
+  Fiber& fiber = *first->second;
+  resting_.erase(first);
+  resume(fiber, 0);
+  return true;
+}
+
 void Scheduler::step(base::SteadyTime deadline) {
   // Who got a reply goes first: it may make room for those who wait for room.
-  while (resume_next_ready() || resume_next_with_room()) {
+  while (resume_next_ready() || resume_next_with_room() || resume_next_rested()) {
   }
-  if (connection_.commands_in_flight() > 0) connection_.step(deadline);
+  if (!resting_.empty()) {
+    deadline = std::min(deadline, std::min_element(resting_.begin(), resting_.end())->first);
+  }
+  if (connection_.commands_in_flight() > 0) {
+    connection_.step(deadline);
+  } else if (!resting_.empty()) {
+    std::this_thread::sleep_until(deadline);
+  }
+}
+
+void Scheduler::drop_waiting_for(const Outlet& outlet) {
+  for (auto entry = waiting_for_room_.begin(); entry != waiting_for_room_.end();) {
+    if (entry->second != &outlet) {
+      ++entry;
+      continue;
+    }
+    Fiber& fiber = *entry->first;
+    entry = waiting_for_room_.erase(entry);
+    // A suspended coroutine cannot be used again.
+    luaL_unref(state_.raw(), LUA_REGISTRYINDEX, fiber.reference);
+    fiber.thread = lua_newthread(state_.raw());
+    fiber.reference = luaL_ref(state_.raw(), LUA_REGISTRYINDEX);
+    fiber.arguments.clear();
+    --alive_;
+    free_.push_back(&fiber);
+  }
 }
 
 bool Scheduler::can_suspend(lua_State* lua) const {
@@ -403,8 +481,12 @@ void Scheduler::refuse_forbidden(redis::Command command) const {
   const auto verb = [&] { return base::printable(command[0], 40); };
   const bool reads = commands_.only_reads(command);
   // INFO's relatives (CONFIG GET, CLIENT LIST...) are noscript, but find and checks are no EVAL.
-  if (reads && current_ != nullptr && current_->access != Access::kWrite &&
+  if (reads && current_ != nullptr && (administers_ || current_->access != Access::kWrite) &&
       !disturbs_connection(command)) {
+    return;
+  }
+  if (administers_ && current_ != nullptr && current_->access == Access::kWrite &&
+      administers_server(command)) {
     return;
   }
   refuse_disturbing(command);

@@ -53,12 +53,15 @@ enum class Access { kWrite, kFind, kVerify, kCheck };
 /// command.
 ///
 /// Our own modules find in `host`: send(...), send_all{{...}, ...}, begin(alone), watch(key, ...),
-/// problem(...), commit{{...}, ...}, leave(), and the outlets.
+/// problem(...), commit{{...}, ...}, leave(), clock(), wait(ms), and the outlets.
 class Scheduler {
  public:
   struct Options {
     /// How long one transaction of `atomically` may occupy Redis.
     base::Duration batch_time = std::chrono::milliseconds(2);
+
+    /// `each` may use commands that administer the server, though EVAL refuses them.
+    bool administers = false;
   };
 
   /// All must outlive the scheduler. Fibers that are alive when it goes are dropped, and the
@@ -82,6 +85,9 @@ class Scheduler {
 
   std::size_t alive() const { return alive_; }
 
+  /// Drops the fibers that wait for room in `outlet`; their owners are not told.
+  void drop_waiting_for(const Outlet& outlet);
+
  private:
   friend class Fiber;
   friend class Transactions;
@@ -91,6 +97,7 @@ class Scheduler {
   void resume(Fiber& fiber, int arguments);
   bool resume_next_ready();
   bool resume_next_with_room();
+  bool resume_next_rested();
   void finish(Fiber& fiber, State::Ended ended);
   FiberEnd end_of(lua_State* thread, State::Ended ended) const;
   void wake(Fiber& fiber) { ready_.push_back(&fiber); }
@@ -101,12 +108,14 @@ class Scheduler {
   State& state_;
   redis::Connection& connection_;
   const redis::CommandTable& commands_;
+  bool administers_;
   std::unique_ptr<Transactions> transactions_;
   std::vector<std::unique_ptr<Fiber>>
       fibers_;  ///< all that were ever made; finished ones are used again
   std::vector<Fiber*> free_;
   std::deque<Fiber*> ready_;
   std::deque<std::pair<Fiber*, Outlet*>> waiting_for_room_;
+  std::vector<std::pair<base::SteadyTime, Fiber*>> resting_;  ///< until when
   Fiber* current_ = nullptr;
   std::size_t alive_ = 0;
 };

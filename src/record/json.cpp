@@ -1,4 +1,3 @@
-#include <array>
 #include <cmath>
 #include <nlohmann/json.hpp>
 
@@ -108,6 +107,7 @@ Json to_json(const StepReport& step) {
             {"now", base::format_time(run.now)},
             {"dry_run", run.dry_run},
             {"found", run.tally.found},
+            {"limit_reached", run.limit_reached},
             {"outcomes", to_json(run.tally.outcomes)},
             {"reasons", to_json(run.tally.reasons)},
             {"failed", run.tally.failed},

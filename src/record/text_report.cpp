@@ -41,10 +41,12 @@ std::string item_text(const task::Item& item) {
 /// `found 36: 30 removed, 6 kept, 0 failed`
 std::string tally_line(const task::RunResult& run) {
   if (run.dry_run)
-    return fmt::format("found {}; nothing was changed (dry run)", with_commas(run.tally.found));
+    return fmt::format("found {}{}; nothing was changed (dry run)", with_commas(run.tally.found),
+                       run.limit_reached ? ", the limit" : "");
   if (run.tally.found == 0 && run.tally.failed == 0 && run.verification.done)
     return "nothing to do";
-  std::string line = fmt::format("found {}:", with_commas(run.tally.found));
+  std::string line = fmt::format("found {}{}:", with_commas(run.tally.found),
+                                 run.limit_reached ? ", the limit" : "");
   for (const auto& [outcome, count] : run.tally.outcomes) {
     if (count > 0) line += fmt::format(" {} {},", with_commas(count), outcome);
   }
@@ -58,6 +60,8 @@ std::string verification_line(const task::RunResult& run) {
   if (!verification.done) return "not verified";
   const bool kept = run.tally.outcomes.contains(task::ItemResult::kKept),
              failed = run.tally.failed > 0;
+  if (verification.holds && run.limit_reached)
+    return "verified: find emits none of them again; there may be more";
   std::string line = verification.holds ? "verified: find emits nothing more" : "NOT verified:";
   if (verification.holds && (kept || failed)) {
     line += kept && failed ? " but what was kept or failed"

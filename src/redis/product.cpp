@@ -7,17 +7,23 @@ namespace moonshift::redis {
 
 namespace {
 
-/// https://redis.io/docs/latest/commands/hello: names and values
-Product from_hello(const Reply& hello) {
-  Product product;
+/// What every Valkey says it is compatible with.
+constexpr Version kForked{7, 2, 4};
+
+std::string field_of(const Reply& hello, std::string_view name) {
   for (std::size_t i = 0; i + 1 < hello.elements.size(); i += 2) {
-    if (hello.elements[i].text == "version")
-      product.version = Version::parse(hello.elements[i + 1].text);
+    if (hello.elements[i].text == name) return hello.elements[i + 1].text;
   }
-  return product;
+  return "";
 }
 
 }  // namespace
+
+Product Product::from_hello(const Reply& hello) {
+  const Version version = Version::parse(field_of(hello, "version"));
+  if (field_of(hello, "server") == "valkey") return {kForked, version};
+  return {version, std::nullopt};
+}
 
 Product Product::read(Connection& connection) {
   const Reply reply = connection.call({"INFO", "server"});

@@ -15,6 +15,9 @@ struct Product {
   /// Asks the server: INFO, or HELLO, which every user may call. Throws RedisError.
   static Product read(Connection& connection);
 
+  /// The answer to HELLO: https://redis.io/docs/latest/commands/hello, names and values.
+  static Product from_hello(const Reply& hello);
+
   /// What came with Redis 7.4, and is in every Valkey.
   bool has_redis_7_4() const { return valkey || version >= Version{7, 4, 0}; }
 };

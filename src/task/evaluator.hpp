@@ -22,7 +22,7 @@ class Evaluator {
  public:
   struct Result {
     redis::Reply reply;    ///< as a RESP2 client gets it; an error reply if the script failed
-    bool stopped = false;  ///< by its time limit or a signal
+    bool stopped = false;  ///< by its time limit or a signal; what it wrote stays
     bool compiled = true;
   };
 
@@ -47,11 +47,21 @@ class LocalEvaluator : public Evaluator {
   Result evaluate(const Evaluation& evaluation) override;
 
  private:
-  redis::Connection connection_;
-  redis::CommandTable table_;
+  /// One connection, and all that depends on it.
+  struct Session {
+    Session(const redis::Endpoint& endpoint, const Options& options);
+
+    redis::Connection connection;
+    redis::CommandTable table;
+    ScriptedConnection commands;
+    lua::Interpreter interpreter;
+  };
+
+  Result run(const Evaluation& evaluation, base::SteadyTime deadline);
+
+  const redis::Endpoint& endpoint_;
   Options options_;
-  ScriptedConnection commands_;
-  lua::Interpreter interpreter_;
+  std::unique_ptr<Session> session_;  ///< none after one that was cut off
 };
 
 /// Inside Redis, by EVALSHA: nothing comes in between, and nobody else is served meanwhile.
@@ -65,7 +75,9 @@ class ServerEvaluator : public Evaluator, private redis::ReplyHandler {
  private:
   void on_reply(redis::Reply reply) override { reply_ = std::move(reply); }
   bool wait(base::SteadyTime until);
-  bool end_script();
+  bool wait_on(base::Duration duration);
+  void end_script();
+  void kill_script();
   bool run(std::string_view verb, std::string_view script, const Evaluation& evaluation);
 
   const redis::Endpoint& endpoint_;

@@ -21,12 +21,13 @@ using base::ConfigError;
 using lua::Value;
 using Type = Parameter::Type;
 
-constexpr std::array<std::pair<std::string_view, Type>, 8> kTypes{{
+constexpr std::array<std::pair<std::string_view, Type>, 9> kTypes{{
     {"string", Type::kString},
     {"integer", Type::kInteger},
     {"number", Type::kNumber},
     {"boolean", Type::kBoolean},
     {"duration", Type::kDuration},
+    {"time", Type::kTime},
     {"bytes", Type::kBytes},
     {"glob", Type::kGlob},
     {"enum", Type::kEnum},
@@ -89,8 +90,27 @@ Value to_milliseconds(const Value& value) {
   return std::chrono::duration<double, std::milli>(duration).count();
 }
 
+/// `2026-11-01T02:30:00Z`, or `2h` for two hours before `now`.
+Value to_time(const Value& value, base::UnixTime now) {
+  const auto milliseconds = [](base::UnixTime time) {
+    return static_cast<double>(time.time_since_epoch().count());
+  };
+  const std::string& text = to_text(value);
+  try {
+    const auto before = base::parse_duration(text);
+    return milliseconds(now - std::chrono::duration_cast<std::chrono::milliseconds>(before));
+  } catch (const ConfigError&) {
+  }
+  try {
+    return milliseconds(base::parse_time(text));
+  } catch (const ConfigError&) {
+    throw ConfigError(
+        "is neither a time, as in 2026-11-01T02:30:00Z, nor a duration before now, as in 2h");
+  }
+}
+
 /// One value of the parameter's type. The ConfigError's text goes on after "'value' ".
-Value convert(const Parameter& parameter, const Value& value) {
+Value convert(const Parameter& parameter, const Value& value, base::UnixTime now) {
   switch (parameter.type) {
     case Type::kInteger:
       return to_integer(value);
@@ -100,6 +120,8 @@ Value convert(const Parameter& parameter, const Value& value) {
       return to_boolean(value);
     case Type::kDuration:
       return to_milliseconds(value);
+    case Type::kTime:
+      return to_time(value, now);
     case Type::kBytes:
       return static_cast<double>(base::parse_bytes(to_text(value)).count);
     case Type::kEnum:
@@ -122,10 +144,10 @@ std::string for_people(const Value& value) {
   return "this";
 }
 
-Value convert_all(const Parameter& parameter, const Value& value) {
+Value convert_all(const Parameter& parameter, const Value& value, base::UnixTime now = {}) {
   const auto one = [&](const Value& single) {
     try {
-      return convert(parameter, single);
+      return convert(parameter, single, now);
     } catch (const ConfigError& error) {
       const std::string text = error.what();
       // Some texts name the value themselves.
@@ -212,7 +234,7 @@ const Parameter* Parameters::find(const std::string& name) const {
   return nullptr;
 }
 
-Value::Record Parameters::resolve(const GivenParameters& given) const {
+Value::Record Parameters::resolve(const GivenParameters& given, base::UnixTime now) const {
   std::vector<std::string> known;
   for (const Parameter& parameter : declared_) known.push_back(parameter.name);
   for (const auto& [name, value] : given) {
@@ -232,7 +254,7 @@ Value::Record Parameters::resolve(const GivenParameters& given) const {
                                     parameter.name, parameter.help, parameter.describe_type()));
     }
     try {
-      resolved[parameter.name] = convert_all(parameter, value);
+      resolved[parameter.name] = convert_all(parameter, value, now);
     } catch (const ConfigError& error) {
       throw ConfigError(fmt::format("{}: parameter '{}' ({}): {}", script_, parameter.name,
                                     parameter.describe_type(), error.what()));

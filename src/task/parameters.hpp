@@ -4,13 +4,14 @@
 #include <string>
 #include <vector>
 
+#include "base/time.hpp"
 #include "lua/value.hpp"
 
 namespace moonshift::task {
 
 /// One entry of a script's `params` table.
 struct Parameter {
-  enum class Type { kString, kInteger, kNumber, kBoolean, kDuration, kBytes, kGlob, kEnum };
+  enum class Type { kString, kInteger, kNumber, kBoolean, kDuration, kTime, kBytes, kGlob, kEnum };
 
   std::string name;
   Type type = Type::kString;
@@ -36,9 +37,10 @@ class Parameters {
   Parameters(const std::string& script, const lua::Value& declared);
 
   /// The values a script sees as `p`: given ones, checked and converted, and defaults. Durations
-  /// are milliseconds, bytes are bytes. Throws ConfigError that names the parameter and lists the
+  /// are milliseconds, times are milliseconds since 1970 (a time may be written as a duration
+  /// before `now`), bytes are bytes. Throws ConfigError that names the parameter and lists the
   /// known ones.
-  lua::Value::Record resolve(const GivenParameters& given) const;
+  lua::Value::Record resolve(const GivenParameters& given, base::UnixTime now = {}) const;
 
   /// Every parameter as the user would write it, defaults included.
   GivenParameters written(const GivenParameters& given) const;

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <thread>
 #include <unordered_map>
 #include <unordered_set>
 
@@ -75,7 +76,8 @@ class TaskRun : public lua::Outlet, public lua::FiberOwner, public ItemListener 
         options_(options),
         connection_(connection),
         commands_(redis::CommandTable::read(connection)),
-        scheduler_(script.state(), connection, commands_, {options.batch_time}),
+        scheduler_(script.state(), connection, commands_,
+                   {options.batch_time, script.only_local()}),
         find_(script.state().function("find")) {
     scheduler_.define_outlet("emit", *this);
     script.set_failure_sink(
@@ -113,7 +115,12 @@ class TaskRun : public lua::Outlet, public lua::FiberOwner, public ItemListener 
   // What find hands out
 
   void take(Item item) override {
-    if (is_stopping()) return;
+    if (is_stopping() || limit_is_reached()) return;
+    if (options_.limit && pass_ > 0) {
+      look_after_limited(item);
+      return;
+    }
+    pace();
     if (pass_ == 0) {
       ++result_.tally.found;
     } else if (const auto found = treated_again_.find(fingerprint(item));
@@ -133,7 +140,30 @@ class TaskRun : public lua::Outlet, public lua::FiberOwner, public ItemListener 
     }
   }
 
-  bool full() const override { return is_stopping() || engine_->full(); }
+  bool full() const override {
+    return is_stopping() || limit_is_reached() || Clock::now() < next_item_ || engine_->full();
+  }
+
+  bool limit_is_reached() const {
+    return options_.limit && pass_ == 0 && result_.tally.found >= *options_.limit;
+  }
+
+  /// When the next item may come, if there is a rate.
+  void pace() {
+    if (!options_.rate) return;
+    const std::chrono::duration<double> interval(1 / *options_.rate);
+    next_item_ =
+        std::max(next_item_, Clock::now()) + std::chrono::duration_cast<Clock::duration>(interval);
+  }
+
+  /// A run with a limit treats nothing in its further pass: what find emits is new to it, or was
+  /// beyond the limit, or would not go.
+  void look_after_limited(const Item& item) {
+    if (!treated_at_first_.remove(fingerprint(item))) return;
+    ++result_.verification.remaining;
+    if (result_.verification.examples.size() < kShownItems)
+      result_.verification.examples.push_back(item);
+  }
 
   /// Also between two items: a find may emit a thousand before the loop looks at the clock.
   bool is_stopping() const { return stopped_.has_value() || base::Interrupt::signal() != 0; }
@@ -153,7 +183,12 @@ class TaskRun : public lua::Outlet, public lua::FiberOwner, public ItemListener 
     if (result.kind == ItemResult::Kind::kInterrupted && result_.stopped_in.empty())
       result_.stopped_in = result.error;
     if (pass_ == 0) {
-      if (result.kind == ItemResult::Kind::kFailed) failed_.add(fingerprint(item));
+      if (result.kind == ItemResult::Kind::kFailed) {
+        failed_.add(fingerprint(item));
+      } else if (options_.limit && result.kind != ItemResult::Kind::kInterrupted &&
+                 !result.kept()) {
+        treated_at_first_.add(fingerprint(item));
+      }
       result_.tally.add(item, result);
     } else {
       on_later_result(item, result);
@@ -222,7 +257,12 @@ class TaskRun : public lua::Outlet, public lua::FiberOwner, public ItemListener 
     finding_ = true;
     scheduler_.start(find_, lua::Access::kFind, {}, *this);
     while (finding_ || !engine_->idle()) {
-      if (!finding_) engine_->finish();
+      if (finding_ && limit_is_reached()) {
+        result_.limit_reached = true;
+        scheduler_.drop_waiting_for(*this);
+        finding_ = false;
+      }
+      if (!finding_ || options_.rate) engine_->finish();
       if (stopped_ && engine_->idle()) return;
       step();
       look_at_clock();
@@ -231,7 +271,11 @@ class TaskRun : public lua::Outlet, public lua::FiberOwner, public ItemListener 
 
   void step() {
     const auto now = Clock::now();
-    scheduler_.step(now + kTick);
+    const auto until = next_item_ > now ? std::min(next_item_, now + kTick) : now + kTick;
+    scheduler_.step(until);
+    if (next_item_ > now && connection_.commands_in_flight() == 0) {
+      std::this_thread::sleep_until(std::min(next_item_, now + kTick));
+    }
     if (options_.on_progress && now >= next_progress_) {
       options_.on_progress(result_.tally);
       next_progress_ = now + kTick;
@@ -310,11 +354,13 @@ class TaskRun : public lua::Outlet, public lua::FiberOwner, public ItemListener 
   bool treated_in_pass_ = false;
   std::pair<lua::Value, lua::Value> said_;  ///< by verify
   Remembered failed_;
+  Remembered treated_at_first_;  ///< only where there is a limit
   std::unordered_map<std::uint64_t, Treated> treated_again_;
   std::optional<Aborted::Reason> stopped_;
   base::SteadyTime stopped_at_{};
   int presses_ = 0;
   base::SteadyTime next_progress_{};
+  base::SteadyTime next_item_{};
 };
 
 }  // namespace
@@ -332,6 +378,14 @@ std::string_view name_of(EngineChoice engine) {
 }
 
 EngineChoice choose_engine(const Script& script, EngineChoice wanted) {
+  if (script.only_local()) {
+    if (wanted == EngineChoice::kServer) {
+      throw base::ConfigError(fmt::format(
+          "{} needs commands that Redis refuses in a script: run it with --engine local or auto",
+          script.source().name));
+    }
+    return EngineChoice::kLocal;
+  }
   if (!script.atomic()) return wanted;
   if (wanted == EngineChoice::kLocal) {
     throw base::ConfigError(
@@ -358,7 +412,7 @@ RunResult run_task(Script& script, const GivenParameters& given, const redis::En
                    const RunOptions& options) {
   require_kind(script, Script::Kind::kTask);
   EngineChoice choice = choose_engine(script, options.engine);
-  lua::Value::Record p = script.parameters().resolve(given);
+  script.parameters().resolve(given);  // before anything else is done
   const auto start = Clock::now();
   redis::Connection connection = endpoint.connect();
   if (choice == EngineChoice::kAuto) choice = suit(connection);
@@ -366,6 +420,7 @@ RunResult run_task(Script& script, const GivenParameters& given, const redis::En
   base::log_debug("{} ({}): {} engine, connected to {}, p.now is {}", script.source().name,
                   script.source().path, name_of(choice), connection.where(),
                   base::format_time(now));
+  lua::Value::Record p = script.parameters().resolve(given, now);
   p["now"] = static_cast<double>(now.time_since_epoch().count());
 
   RunResult result = TaskRun(script, endpoint, options, choice, std::move(p), connection).run();

@@ -18,6 +18,8 @@ struct RunOptions {
   EngineChoice engine = EngineChoice::kAuto;
   base::Duration batch_time = std::chrono::milliseconds(2);
   std::int64_t max_failures = 100;  ///< the run stops with this many
+  std::optional<std::int64_t> limit;  ///< items that are treated at most
+  std::optional<double> rate;         ///< items a second at most
   bool dry_run = false;
   std::optional<base::UnixTime> now;  ///< what tasks see as p.now; else Redis's clock
   base::SteadyTime deadline = base::kNever;
@@ -43,6 +45,7 @@ struct RunResult {
   base::UnixTime now{};
   bool dry_run = false;
   Tally tally;
+  bool limit_reached = false;  ///< there may be more than was found
   std::vector<Item> sample;  ///< of a dry run
   Verification verification;
   std::optional<std::string> script_error;  ///< find or verify failed
@@ -62,7 +65,7 @@ std::string_view name_of(EngineChoice engine);
 EngineChoice choose_engine(const Script& script, EngineChoice wanted);
 
 /// Runs a task: find and each, then find again, up to three times, until nothing but kept items is
-/// left.
+/// left. With a limit, find runs again once, and must not emit what was treated.
 ///
 /// Throws ConfigError or RedisError before anything was changed. What goes wrong later is in the
 /// result, beside what was done until then.

@@ -272,6 +272,33 @@ function scan.list(key)
   end, 1)
 end
 
+local most_held = 50000
+
+--- The same values as `iterator` has, each at least `grace` ms after the iterator gave it: so that `each`
+--- takes a second look. It holds so many back at most that memory stays bounded.
+function scan.after(grace, iterator)
+  local held, first, last, done = {}, 1, 0, false
+  local function take_next()
+    local values = { iterator() }
+    done = values[1] == nil
+    if done then return end
+    values.due = host.clock() + grace
+    last = last + 1
+    held[last] = values
+  end
+  return function()
+    while not done and last - first < most_held and not (held[first] and held[first].due <= host.clock()) do
+      take_next()
+    end
+    local values = held[first]
+    if not values then return nil end
+    held[first], first = nil, first + 1
+    local left = values.due - host.clock()
+    if left > 0 then host.wait(left) end
+    return unpack(values)
+  end
+end
+
 -- Scripts
 
 local function declaration(kind)
@@ -305,7 +332,9 @@ end
 local runtime, declared, parameters = {}, nil, nil
 
 local expected = {
-  task = { params = "table", find = "function", each = "function", verify = "function", atomic = "boolean" },
+  task = {
+    params = "table", find = "function", each = "function", verify = "function", atomic = "boolean", engine = "string",
+  },
   check = { params = "table", run = "function" },
 }
 local needed = { task = { "find", "each" }, check = { "run" } }
@@ -336,6 +365,7 @@ function runtime.open(source, chunk)
     kind = made.kind,
     params = declared.params or {},
     atomic = declared.atomic or false,
+    engine = declared.engine or "",
     verifies = declared.verify ~= nil,
   }
 end

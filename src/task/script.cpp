@@ -2,12 +2,13 @@
 
 #include <fmt/format.h>
 
-#include <regex>
+#include <utility>
 
 #include "base/duration.hpp"
 #include "base/error.hpp"
 #include "base/sha1.hpp"
 #include "base/text.hpp"
+#include "lua/lexer.hpp"
 #include "lua/script_error.hpp"
 #include "task/embedded.hpp"
 
@@ -33,11 +34,21 @@ std::string_view name_of(Script::Kind kind) {
 /// What a declaration may take, however slow the host.
 constexpr base::Duration kOpening = std::chrono::seconds(2);
 
-/// Whether the text has a task{...} or check{...} at all. Without, whatever goes wrong while it is
-/// opened, such as a key that is not there, is no fault of a plain script.
+/// Whether the text returns a task{...} or check{...} at all. Without, whatever goes wrong while it
+/// is opened, such as a key that is not there, is no fault of a plain script.
 bool declares(const std::string& text) {
-  static const std::regex declaration(R"(\b(task|check)\s*[{(])");
-  return std::regex_search(text, declaration);
+  try {
+    lua::Lexer lexer(text, "");
+    lua::Token before, last = lexer.next();
+    while (!last.is("<eof>")) {
+      const lua::Token token = lexer.next();
+      const bool names_kind = last.text == "task" || last.text == "check";
+      if (before.is("return") && names_kind && (token.is("{") || token.is("("))) return true;
+      before = std::exchange(last, token);
+    }
+  } catch (const lua::ScriptError&) {  // it is not even Lua
+  }
+  return false;
 }
 
 std::string text_argument(const Values& arguments, std::size_t index) {
@@ -64,6 +75,14 @@ Script::Script(const Catalog& catalog, const std::string& name, const lua::State
   kind_ = kind == "task" ? Kind::kTask : kind == "check" ? Kind::kCheck : Kind::kPlain;
   parameters_ = Parameters(source_.name, opened["params"]);
   atomic_ = opened["atomic"] == Value(true);
+  if (const std::string engine = opened["engine"].text(); !engine.empty()) {
+    only_local_ = engine == "local" && !atomic_;
+    if (!only_local_) {
+      throw base::ConfigError(
+          fmt::format("{}: task{{}}: engine can only be \"local\", and not together with atomic",
+                      source_.path));
+    }
+  }
   has_verify_ = opened["verifies"] == Value(true);
 }
 
@@ -86,7 +105,7 @@ Value Script::open() {
 
 void Script::define_host_functions() {
   // The scheduler puts the real ones in their place.
-  for (const char* name : {"send", "send_all", "begin"}) {
+  for (const char* name : {"send", "send_all", "begin", "wait"}) {
     state_->define(name, [this](const Values&) -> Value {
       called_redis_ = true;
       throw lua::ScriptError("there is no Redis while a script is loaded");

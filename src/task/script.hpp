@@ -33,6 +33,9 @@ class Script {
   bool atomic() const { return atomic_; }
   bool has_verify() const { return has_verify_; }
 
+  /// Its `each` needs commands that EVAL refuses: `engine = "local"`.
+  bool only_local() const { return only_local_; }
+
   lua::State& state() { return *state_; }
 
   /// Sets `p`, for all that is called from now on.
@@ -50,6 +53,7 @@ class Script {
   Kind kind_ = Kind::kPlain;
   Parameters parameters_;
   bool atomic_ = false;
+  bool only_local_ = false;
   bool has_verify_ = false;
   FailureSink failure_sink_;
   bool called_redis_ = false;  ///< while it was opened, when there is none

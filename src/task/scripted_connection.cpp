@@ -6,6 +6,7 @@
 #include <array>
 #include <unordered_set>
 
+#include "base/error.hpp"
 #include "base/interrupt.hpp"
 #include "base/parse.hpp"
 #include "base/text.hpp"
@@ -96,8 +97,7 @@ std::optional<Reply> ScriptedConnection::refuse(Command command) const {
   const std::string_view command_name = product_.valkey ? "command" : "Redis command";
   if (info == nullptr)
     return Reply::error(fmt::format("ERR Unknown {} called from script", command_name));
-  const auto words = static_cast<std::int64_t>(command.size());
-  if (info->arity >= 0 ? words != info->arity : words < -info->arity)
+  if (!info->takes(command.size()))
     return Reply::error(
         fmt::format("ERR Wrong number of args calling {} from script", command_name));
   if (info->noscript) return Reply::error("ERR This Redis command is not allowed from script");
@@ -168,11 +168,19 @@ Reply ScriptedConnection::keys(Command command) {
       bytes += sizeof(Reply) + key.text.size();
       all.elements.push_back(std::move(key));
     }
-    const bool stopped =
-        std::chrono::steady_clock::now() >= deadline_ || base::Interrupt::signal() != 0;
-    if (stopped) return Reply::error("ERR KEYS was stopped");
-    if (bytes > static_cast<std::size_t>(connection_.options().reply_limit.count))
-      return Reply::error("ERR the reply of KEYS is too large");
+    // Thrown, for a script that catches errors must not take what there is for all.
+    const bool signalled = base::Interrupt::signal() != 0;
+    if (signalled || std::chrono::steady_clock::now() >= deadline_) {
+      throw base::Aborted(
+          signalled ? base::Aborted::Reason::kSignal : base::Aborted::Reason::kDeadline,
+          fmt::format("{}: KEYS was under way", connection_.where()));
+    }
+    const base::Bytes limit = connection_.options().reply_limit;
+    if (bytes > static_cast<std::size_t>(limit.count)) {
+      throw redis::RedisError(redis::RedisError::Kind::kProtocol,
+                              fmt::format("{}: the reply of KEYS is larger than {}",
+                                          connection_.where(), base::describe_bytes(limit)));
+    }
   } while (cursor != "0");
   if (!std::exchange(told_soft_keys_, true)) {
     base::log_warning(

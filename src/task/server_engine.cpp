@@ -193,7 +193,14 @@ void ServerEngine::give_up() {
 }
 
 bool ServerEngine::kill_script() {
-  const auto answer = redis::kill_script(endpoint_);
+  const auto busy = redis::is_busy(endpoint_);
+  if (!busy) return false;
+  if (!*busy || !still_runs()) return true;
+  const auto [answer, text] = redis::kill_script(endpoint_);
+  if (answer == redis::KillAnswer::kRefused && !std::exchange(told_unkillable_, true)) {
+    base::log_warning("{}: the script cannot be ended by SCRIPT KILL: {}", connection_.where(),
+                      text);
+  }
   if (answer == redis::KillAnswer::kUnkillable && !std::exchange(told_unkillable_, true)) {
     base::log_warning(
         "{}: the script has written and cannot be ended by SCRIPT KILL; Redis stays blocked until "
@@ -201,6 +208,15 @@ bool ServerEngine::kill_script() {
         connection_.where());
   }
   return answer != redis::KillAnswer::kNone;
+}
+
+/// A busy Redis would have answered our batch by BUSY if it were not our script that it runs.
+bool ServerEngine::still_runs() {
+  const auto batch = batches_;
+  const auto until = Clock::now() + redis::kBusyReplyWait;
+  const auto runs = [&] { return !running_.empty() && batches_ == batch; };
+  while (runs() && Clock::now() < until) connection_.step(until);
+  return runs();
 }
 
 }  // namespace moonshift::task

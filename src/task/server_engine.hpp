@@ -32,6 +32,7 @@ class ServerEngine : public Engine, public redis::ReplyHandler {
  private:
   void load();
   bool kill_script();
+  bool still_runs();
   void send_when_due();
   void send();
   void submit();

@@ -1,6 +1,5 @@
 #include "task/shebang.hpp"
 
-#include <algorithm>
 #include <sstream>
 
 namespace moonshift::task {
@@ -25,6 +24,8 @@ std::optional<Shebang> Shebang::of(std::string_view script) {
   if (!script.starts_with("#!")) return std::nullopt;
   Shebang shebang;
   shebang.line = script.substr(0, script.find('\n'));
+  shebang.size = shebang.line.size();
+  if (shebang.line.ends_with('\r')) shebang.line.pop_back();
   std::istringstream words(shebang.line);
   for (std::string word; words >> word;)
     shebang.no_writes = shebang.no_writes || names_flag(word, "no-writes");

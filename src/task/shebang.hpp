@@ -9,7 +9,8 @@ namespace moonshift::task {
 /// The first line of a script that says how it may be run:
 /// https://redis.io/docs/latest/develop/interact/programmability/eval-intro, "Eval flags".
 struct Shebang {
-  std::string line;  ///< `#!lua flags=no-writes`
+  std::string line;      ///< `#!lua flags=no-writes`
+  std::size_t size = 0;  ///< in the script, with the CR of a CRLF
   bool no_writes = false;
 
   /// Redis 7.0 writes an unknown word of the line into its error as it is, after it has read its

@@ -36,6 +36,14 @@ Standard input, and the text itself.
   $ moonshift eval -e 'return ARGV' -- , --engine -x
   {"ok":true,"reply":[{"b":"LS1lbmdpbmU="},{"b":"LXg="}]}
 
+A word keeps each of its bytes, and a script is taken as it is.
+
+  $ moonshift eval -e 'return {KEYS[1], ARGV[1]}' $'\x01k' , $'\x01-5'
+  {"ok":true,"reply":[{"b":"AWs="},{"b":"AS01"}]}
+  $ moonshift eval -e '-5'
+  {"ok":false,"error":"ERR Error compiling script (new function): user_script:1: unexpected symbol near '-'"}
+  [2]
+
 Each engine, each kind of reply, each output.
 
   $ cat > replies.lua <<'EOF'
@@ -166,6 +174,15 @@ A line that is no request is answered too, and the exit code says so.
   [2]
   $ moonshift eval --batch < /dev/null
 
+What is no fault of the request is no answer to it; and what cannot be read is not the end of the input.
+
+  $ echo '{"script":"return 1"}' | moonshift eval --batch --url "$REDIS_URL?db=999"
+  moonshift: *redis.sock: there is no database 999* (glob)
+  [2]
+  $ moonshift eval --batch < .
+  moonshift: the input cannot be read: Is a directory
+  [1]
+
 It answers while the other side waits.
 
   $ cat > dialogue.py <<'EOF'
@@ -192,11 +209,62 @@ The time limit ends a script, here and inside Redis; exit code 4. One that has w
   $ moonshift eval -e 'while true do pcall(error) end' --timeout 200ms --engine server
   {"ok":false,"error":"ERR *Script killed by user with SCRIPT KILL*"} (glob)
   [4]
-  $ moonshift eval -e 'redis.call("SET", "a", 1) for i = 1, 5e8 do end' --timeout 200ms --engine server
+  $ moonshift eval -e 'redis.call("SET", "a", 1) for i = 1, 2e8 do end' --timeout 200ms --engine server
   moonshift: *redis.sock: the script takes too long and has written, so Redis does not let it be ended by SCRIPT KILL* (glob)
   [4]
   $ idle() { test "$(redis ping)" = PONG; }
   $ eventually idle
+
+One that ends by itself before Redis hears of SCRIPT KILL was not stopped.
+
+  $ start_redis patient
+  $ moonshift eval -e 'for i = 1, 3e7 do end return 1' --timeout 10ms --engine server --url "unix://$PWD/patient.sock"
+  {"ok":true,"reply":1}
+
+Where the user may not end it, that is told at once.
+
+  $ redis acl setuser runner on nopass '~*' +@all '-script|kill' >/dev/null
+  $ moonshift eval -e 'while true do end' --timeout 100ms --engine server --url "unix://runner:x@$PWD/redis.sock"
+  moonshift: *redis.sock: the script takes too long and cannot be ended: SCRIPT KILL: NOPERM * (glob)
+  [4]
+  $ redis script kill
+  OK
+  $ eventually idle
+
+A script of somebody else's is not ended for ours. This stand-in for Redis is busy with one: it answers BUSY to
+our request only after it was asked on another connection.
+
+  $ cat > busy.py <<'EOF'
+  > import os, socket, threading
+  > busy, lock = threading.Event(), threading.Lock()
+  > def answer(connection, words):
+  >     name = words[0].upper()
+  >     with lock, open("asked", "a") as asked: print(*words[:2], file=asked)
+  >     if name == "EVAL": busy.wait()
+  >     if name == "PING" and serving > 1: busy.set()
+  >     if busy.is_set() and words != ["SCRIPT", "KILL"]: return b"-BUSY Redis is busy running a script.\r\n"
+  >     return b"*1\r\n:0\r\n" if name == "SCRIPT" else b"+OK\r\n"
+  > def serve(connection):
+  >     lines = connection.makefile("rb")
+  >     while head := lines.readline():
+  >         words = [lines.read(int(lines.readline()[1:]) + 2)[:-2].decode() for _ in range(int(head[1:]))]
+  >         connection.sendall(answer(connection, words))
+  > listener = socket.socket(socket.AF_UNIX)
+  > listener.bind("stand-in.sock")
+  > listener.listen()
+  > serving = 0
+  > while True:
+  >     connection = listener.accept()[0]
+  >     serving += 1
+  >     threading.Thread(target=serve, args=(connection,), daemon=True).start()
+  > EOF
+  $ setpriv --pdeathsig KILL python3 busy.py </dev/null >/dev/null 2>&1 & servers+=($!); disown
+  $ eventually test -S stand-in.sock
+  $ moonshift eval -e 'return 1' --timeout 50ms --engine server --url "unix://$PWD/stand-in.sock"
+  {"ok":false,"error":"BUSY Redis is busy running a script."}
+  [1]
+  $ grep -E 'EVAL|KILL' asked
+  EVAL return 1
 
 It ends the wait for a Redis that stands still, too.
 
@@ -206,6 +274,15 @@ It ends the wait for a Redis that stands still, too.
   3
   moonshift: *redis.sock: no reply to PING within 300ms (glob)
   3
+
+Also in the middle of a script: what it did until then is there.
+
+  $ moonshift eval -e 'redis.call("SET", "half", 1) while true do pcall(redis.call, "PING") end' --timeout 2s > answer & eval=$!
+  $ half_done() { test "$(redis exists half)" = 1; }; eventually half_done
+  $ kill -STOP "${servers[0]}"; wait $eval
+  [4]
+  $ kill -CONT "${servers[0]}"; cat answer
+  {"ok":false,"error":"ERR Script stopped, its time is up: *redis.sock: no reply to PING *"} (glob)
 
 The memory limit.
 
@@ -278,6 +355,12 @@ No Redis.
   (integer) 4
   $ moonshift run pair.lua --dry-run
   moonshift: --dry-run is for tasks, and this is a plain script; --url scratch:dump.rdb tries it on a copy
+  [2]
+  $ moonshift run pair.lua --max-failures 3
+  moonshift: --max-failures is for tasks, and this is a plain script; --url scratch:dump.rdb tries it on a copy
+  [2]
+  $ moonshift run bullmq/clean --raw-keys
+  moonshift: --raw-keys is for plain scripts, and bullmq/clean is none
   [2]
   $ moonshift run bullmq/clean key
   moonshift: bullmq/clean is no plain script, which alone takes words after its name: what is 'key'?

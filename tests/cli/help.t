@@ -39,7 +39,7 @@ Without a command the same stands on standard error, and it is bad usage.
 Every command explains itself, and needs neither Redis nor jobs for that.
 
   $ for command in run eval job jobs scripts verify; do moonshift $command --help </dev/null | sed -n '1p;/^  moonshift/p'; done
-  Runs one task, and verifies that it helped.
+  Runs one task, and verifies that it helped; or one check.
     moonshift run SCRIPT [--param name=value ...] [options]
   Runs a plain script, as EVAL does. Takes what redis-cli --eval takes.
     moonshift eval FILE|-|-e TEXT [KEY ...] , [ARG ...] [options]
@@ -54,7 +54,7 @@ Every command explains itself, and needs neither Redis nor jobs for that.
 
   $ options() { moonshift $1 --help | grep -oE '^ +(-[a-z], |    )--[a-z-]+' | sed 's/.*--//' | xargs; }
   $ options run
-  help param engine max-failures batch-time raw-keys memory dry-run now url url-file timeout json quiet verbose scripts
+  help param engine limit rate max-failures batch-time raw-keys memory dry-run now url url-file timeout json quiet verbose scripts
   $ options eval
   help engine batch raw-keys memory url url-file timeout output json quiet verbose
   $ options job
@@ -62,19 +62,19 @@ Every command explains itself, and needs neither Redis nor jobs for that.
   $ options jobs
   help check schedules json quiet verbose scripts
   $ options scripts
-  help json quiet verbose scripts
+  help check into json quiet verbose scripts output
   $ options verify
   help url url-file timeout json quiet verbose scripts
 
 `help run` is `run --help`.
 
   $ moonshift help run | head -1
-  Runs one task, and verifies that it helped.
+  Runs one task, and verifies that it helped; or one check.
 
 --help wins over whatever else is wrong.
 
   $ moonshift run nonsense --engine nonsense --help | head -1
-  Runs one task, and verifies that it helped.
+  Runs one task, and verifies that it helped; or one check.
 
 An unknown command is answered by the nearest ones.
 

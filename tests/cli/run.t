@@ -293,3 +293,27 @@ Items that come while a run goes on are treated too, and told apart.
   busy
     found 2: 2 removed, 0 failed
     verified: find emits nothing more; 1 item came during the run and was treated too
+
+A check is run the same way.
+
+  $ moonshift run checks/clients | tail -1
+  run [0-9]{8}T[0-9]{6}Z-[0-9a-f]{6} took .*: the checks hold (re)
+  $ moonshift run checks/clients --limit 1
+  moonshift: --limit is for tasks, and checks/clients is a check
+  [2]
+
+A limit leaves the rest for another run.
+
+  $ redis flushall >/dev/null; fill 9 rl:
+  $ moonshift run ratelimit/purge -p pattern='rl:*' --limit 4 --rate 1000 | told
+  ratelimit/purge only=leaked pattern=rl:* type=string
+    found 4, the limit: 4 removed, 0 failed
+    verified: find emits none of them again; there may be more
+  $ redis dbsize
+  5
+  $ moonshift run ratelimit/purge -p pattern='rl:*' --limit 0
+  moonshift: --limit must be a whole number above 0
+  [2]
+  $ moonshift run ratelimit/purge -p pattern='rl:*' --rate fast
+  moonshift: --rate must be a number above 0: items a second
+  [2]

@@ -1,5 +1,6 @@
 #include <doctest/doctest.h>
 
+#include "base/error.hpp"
 #include "redis/error.hpp"
 #include "support/server.hpp"
 #include "task/evaluator.hpp"
@@ -147,6 +148,9 @@ const Attack kGreedy[] = {
      "error(setmetatable({}, {__index = function() error('x') end, __newindex = function() "
      "error('y') end}))"},
     {"an error that is a library", "error(redis)"},
+    {"one string many times in a command",
+     "local s = ('x'):rep(1e6) local t = {} for i = 1, 200 do t[i] = s end return "
+     "redis.call('DEL', unpack(t))"},
     {"the memory limit inside pcall",
      "local t = {} while true do local ok, e = pcall(function() while true do t[#t + 1] = {} end "
      "end) if not ok then error(e, 0) end end"},
@@ -223,6 +227,43 @@ const Attack kEscapes[] = {
 
 std::string text_of(const redis::Reply& reply) { return reply.text; }
 
+/// Takes what scripts log.
+class Log : public lua::ScriptCommands {
+ public:
+  redis::Reply call(redis::Command, lua::Protocol) override { return {}; }
+  std::optional<bool> may_run(redis::Command) override { return true; }
+  void log(base::LogLevel, std::string_view logged) override { text = logged; }
+  void on_partial_replication() override {}
+  const redis::Product& product() const override { return product_; }
+
+  std::string text;
+
+ private:
+  redis::Product product_{{7, 0, 0}, {}};
+};
+
+/// What ScriptedConnection needs.
+struct Plain {
+  explicit Plain(const redis::Url& url, const redis::ConnectionOptions& options = {})
+      : connection(url, options),
+        table(redis::CommandTable::read(connection)),
+        commands(connection, table, redis::Product::read(connection), 0, {}) {}
+
+  redis::Reply keys() {
+    const std::string_view all[] = {"KEYS", "*"};
+    return commands.call(all, lua::Protocol::kResp2);
+  }
+
+  redis::Connection connection;
+  redis::CommandTable table;
+  task::ScriptedConnection commands;
+};
+
+void fill(Server& server, int count) {
+  server.call({"EVAL", "for i = 1, ARGV[1] do redis.call('SET', ('k'):rep(50) .. i, 1) end", "0",
+               std::to_string(count)});
+}
+
 }  // namespace
 
 TEST_CASE("the time limit ends every script that does not end by itself") {
@@ -282,6 +323,35 @@ TEST_CASE("what a script leaves in memory is not missing to the next") {
     CHECK_FALSE(evaluator.evaluate({hoarder, {}, {}}).reply.is_error());
     CHECK(evaluator.evaluate({needy, {}, {}}).reply.integer == 10'000'000);
   }
+}
+
+TEST_CASE("what a script logs is cut, however often it names one large string") {
+  Log log;
+  lua::Interpreter interpreter(base::Bytes{48 << 20}, log);
+  const auto result =
+      interpreter.run({"local s = ('x'):rep(1e6) local t = {} for i = 1, 100 do t[i] = s end "
+                       "redis.log(redis.LOG_WARNING, unpack(t)) return 1",
+                       "sha",
+                       {},
+                       {}},
+                      base::kNever);
+  CHECK(result.reply.integer == 1);
+  CHECK(log.text.size() == 64 * 1024);
+}
+
+TEST_CASE("a KEYS that is cut off is no short list, and no error that a script could catch") {
+  Server server;
+  fill(server, 20'000);
+  Plain late(server.url());
+  late.commands.begin_script(false, std::chrono::steady_clock::now());
+  CHECK_THROWS_AS(late.keys(), base::Aborted);
+
+  redis::ConnectionOptions small;
+  small.reply_limit = base::Bytes{1 << 20};
+  Plain narrow(server.url(), small);
+  CHECK_THROWS_AS(narrow.keys(), redis::RedisError);
+
+  CHECK(Plain(server.url()).keys().elements.size() == 20'000);
 }
 
 TEST_CASE("a first line cannot make replies of its own") {

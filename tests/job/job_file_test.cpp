@@ -47,6 +47,8 @@ batch_time = "1ms"
 [[step]]
 script = "bullmq/clean"
 engine = "server"
+limit = 500
+rate = 2.5
 params = { keep = 3, older_than = "1d" }
 [verify]
 checks = ["memory", { check = "clients", params = { warn = 0.5 } }]
@@ -59,6 +61,8 @@ checks = ["memory", { check = "clients", params = { warn = 0.5 } }]
   CHECK(job.max_failures == 5);
   REQUIRE(job.steps.size() == 1);
   CHECK(job.steps[0].engine == task::EngineChoice::kServer);
+  CHECK(job.steps[0].limit == 500);
+  CHECK(job.steps[0].rate == 2.5);
   CHECK(job.steps[0].params.at("keep") == lua::Value(3.0));
   REQUIRE(job.checks.size() == 2);
   CHECK(job.checks[0].script == "checks/memory");
@@ -96,6 +100,10 @@ TEST_CASE("what is wrong in a job file is told at its line and column") {
                 ":2:11: scripts/bullmq/clean.lua is no check but a task"},
            Case{"[[step]]\nscript = 'bullmq/clean'\nengine = 'remote'",
                 ":3:10: engine must be auto, local or server"},
+           Case{"[[step]]\nscript = 'bullmq/clean'\nlimit = 0",
+                ":3:9: limit must be a whole number above 0"},
+           Case{"[[step]]\nscript = 'bullmq/clean'\nrate = 'slow'",
+                ":3:8: rate must be a number above 0"},
            Case{"max_failures = 0\n[[step]]\nscript = 'bullmq/clean'",
                 ":1:16: max_failures must be a whole number above 0"},
            Case{"[budget]\nbatch_time = '0s'\n[[step]]\nscript = 'bullmq/clean'",

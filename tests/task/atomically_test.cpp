@@ -185,3 +185,35 @@ TEST_CASE(
     CHECK(server.integer({"EXISTS", "second"}) == 1);
   }
 }
+
+TEST_CASE("inside Redis, what one item removes is gone for the next one of the same batch") {
+  test::Server server;
+  add_items(server, 100);
+  server.call({"SADD", "pool", "one", "two"});
+  const auto result = run(server, EngineChoice::kServer,
+                          "return atomically({ key, 'pool' }, function(write) "
+                          "if redis.call('SISMEMBER', 'pool', 'one') == 1 then "
+                          "write('SREM', 'pool', 'one') write('UNLINK', key) return 'first' end "
+                          "write('UNLINK', key) return 'later' end)");
+  CHECK(result.tally.outcomes.at("first") == 1);
+  CHECK(result.tally.outcomes.at("later") == 99);
+}
+
+TEST_CASE("a write that fails is the failure of those items that asked for it, and of no others") {
+  for (const auto engine : {EngineChoice::kLocal, EngineChoice::kServer}) {
+    test::Server server;
+    add_items(server, 60);
+    server.call({"SET", "text", "no zset"});
+    server.call({"ZADD", "index", "1", "item:0"});
+    const auto result = run(server, engine,
+                            "return atomically({ key }, function(write) "
+                            "local even = tonumber(key:match('%d+')) % 2 == 0 "
+                            "write('ZREM', even and 'text' or 'index', key) return 'kept' end)");
+    CHECK(result.tally.failed == 30);
+    CHECK(result.tally.outcomes.at("kept") == 30);
+    for (const auto& failure : result.tally.failures) {
+      CHECK(failure.error.find("WRONGTYPE") != std::string::npos);
+      CHECK(failure.error.find("(ZREM text)") != std::string::npos);
+    }
+  }
+}

@@ -65,6 +65,17 @@ TEST_CASE("defaults are converted like what is given; what has neither is absent
   CHECK_FALSE(values.contains("s"));
 }
 
+TEST_CASE("a time is a moment, or a duration before the run") {
+  const Parameters time = parameters({{"since", declare("time")}});
+  const base::UnixTime now{std::chrono::hours(24)};
+  const auto resolved = [&](const std::string& text) {
+    return time.resolve({{"since", text}}, now).at("since");
+  };
+  CHECK(resolved("2h") == Value(79'200'000.0));
+  CHECK(resolved("1970-01-01T00:00:01.5Z") == Value(1500.0));
+  CHECK(resolved("1500") == Value(1500.0));
+}
+
 TEST_CASE("a list takes one value or several") {
   const Parameters list = parameters({{"g", declare("glob", {{"list", true}})}});
   CHECK(list.resolve({{"g", std::string("a*")}}).at("g") == Value(Value::List{std::string("a*")}));
@@ -84,7 +95,8 @@ TEST_CASE("a wrong value is refused with its parameter, its type and itself") {
         Case{"integer", std::string("99999999999999999999")}, Case{"number", std::string("many")},
         Case{"number", std::string("nan")}, Case{"boolean", std::string("maybe")},
         Case{"duration", std::string("7")}, Case{"duration", 7.0},
-        Case{"bytes", std::string("7 mb")}, Case{"string", 7.0}}) {
+        Case{"bytes", std::string("7 mb")}, Case{"time", std::string("tonight")}, Case{"time", 7.0},
+        Case{"string", 7.0}}) {
     CAPTURE(c.type);
     const std::string text = refusal(parameters({{"p", declare(c.type)}}), {{"p", c.value}});
     CHECK(text.find("parameter 'p' (" + std::string(c.type) + ")") != std::string::npos);

@@ -415,3 +415,59 @@ TEST_CASE("what each returns or yields wrongly is that item's failure, and the o
     CHECK(result.tally.outcomes.at("removed") == 4);
   }
 }
+
+TEST_CASE("a limit is kept, and none of what was treated is found again") {
+  for (const auto engine : kBoth) {
+    test::Server server;
+    add_items(server, 5000);
+    RunOptions options = in(engine);
+    options.limit = 1200;
+    const RunResult result = test::run_text(kRemove, server.endpoint(), options);
+    CHECK(result.tally.found == 1200);
+    CHECK(result.limit_reached);
+    CHECK(result.verification.holds);
+    CHECK(server.integer({"DBSIZE"}) >= 3800);  // SCAN may emit a key twice
+    CHECK(server.integer({"DBSIZE"}) <= 3900);
+    options.limit = 10'000;
+    CHECK_FALSE(test::run_text(kRemove, server.endpoint(), options).limit_reached);
+    CHECK(server.integer({"DBSIZE"}) == 0);
+  }
+}
+
+TEST_CASE("under a limit, what was treated and would not go is told") {
+  for (const auto engine : kBoth) {
+    test::Server server;
+    add_items(server, 50);
+    RunOptions options = in(engine);
+    options.limit = 60;
+    const RunResult result =
+        test::run_text(task_with_each("return 'removed'"), server.endpoint(), options);
+    CHECK(result.verification.remaining == 50);
+    CHECK_FALSE(result.verification.holds);
+  }
+}
+
+TEST_CASE("a rate is not exceeded, and all items are treated") {
+  for (const auto engine : kBoth) {
+    test::Server server;
+    add_items(server, 21);
+    RunOptions options = in(engine);
+    options.rate = 200;
+    const auto begin = std::chrono::steady_clock::now();
+    const RunResult result = test::run_text(kRemove, server.endpoint(), options);
+    CHECK(std::chrono::steady_clock::now() - begin >= 100ms);
+    CHECK(result.tally.outcomes.at("removed") == 21);
+    CHECK(server.integer({"DBSIZE"}) == 0);
+  }
+}
+
+TEST_CASE("a task that is for the local engine alone may use commands that scripts may not") {
+  const std::string kill =
+      "return task { engine = 'local', find = function(p, emit) emit('x') end, each = "
+      "function(p, x) redis.call('CLIENT', 'LIST') redis.call('CONFIG', 'RESETSTAT') return 'kept' "
+      "end }";
+  test::Server server;
+  CHECK(test::run_text(kill, server.endpoint()).tally.outcomes.at("kept") == 1);
+  CHECK_THROWS_AS(test::run_text(kill, server.endpoint(), in(EngineChoice::kServer)),
+                  base::ConfigError);
+}

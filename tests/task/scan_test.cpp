@@ -107,6 +107,18 @@ TEST_CASE("a list is walked whole though its elements are removed and others are
   }
 }
 
+TEST_CASE("what is held back comes whole and in order, and not before its time") {
+  test::Server server;
+  add_many(server, "for i = 1, 3000 do redis.call('ZADD', 'z', i, 'm' .. i) end");
+  const auto begin = std::chrono::steady_clock::now();
+  walk(server, "for m, s in scan.after(50, scan.zset('z', 0, 9999)) do emit(m, s) end");
+  CHECK(std::chrono::steady_clock::now() - begin >= std::chrono::milliseconds(50));
+  const auto items = seen(server);
+  REQUIRE(items.size() >= 3000);
+  CHECK(items[0] == "m1=1");
+  CHECK(items[2999] == "m3000=3000");
+}
+
 TEST_CASE("a key of the wrong type is one failed item with the key named, and the walk goes on") {
   test::Server server;
   server.call({"SET", "z", "not a zset"});

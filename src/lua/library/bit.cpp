@@ -2,7 +2,6 @@
 #include <array>
 #include <bit>
 #include <cstdint>
-#include <limits>
 #include <lua.hpp>
 #include <string_view>
 

@@ -132,7 +132,9 @@ bench() {
   build
   quietly cmake -S tests/bench -B build/bench -G Ninja -DCMAKE_BUILD_TYPE=Release
   cmake --build build/bench
-  exec build/bench/bench build/release/moonshift "$@"
+  install_libraries
+  NODE=$(ls tests/real/node_modules/node-linux-*/bin/node 2>/dev/null | head -n 1)
+  NODE=${NODE:-node} exec build/bench/bench build/release/moonshift "$@"
 }
 
 case ${1:-help} in

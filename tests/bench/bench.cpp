@@ -1,5 +1,5 @@
-// Compares ways to purge the leaked half of many rate-limit keys. Every method meets the same keys
-// on the same private redis-server, runs in a process of its own, and is watched from outside.
+// Compares ways to do the same work: to purge the leaked half of many rate-limit keys, to remove old
+// jobs, to run small scripts. Every method meets the same data on the same private redis-server, runs in a process of its own, and is watched from outside.
 
 #include <fcntl.h>
 #include <hiredis/hiredis.h>
@@ -18,6 +18,7 @@
 #include <deque>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <initializer_list>
 #include <iomanip>
 #include <iostream>
@@ -37,7 +38,7 @@ using Milliseconds = std::chrono::duration<double, std::milli>;
 using namespace std::chrono_literals;
 
 constexpr std::string_view kUsage =
-    "usage: bench MOONSHIFT [memory | eval] [--keys LEAKED] [--rounds N]\n";
+    "usage: bench MOONSHIFT [memory | eval | clean] [--keys COUNT] [--rounds N]\n";
 constexpr long kMegabyte = 1024 * 1024;
 constexpr long kMemoryLimit = 64 * kMegabyte;
 
@@ -272,9 +273,11 @@ struct Measurement {
   Milliseconds p50{}, p99{}, max{};
 };
 
+/// Fills an empty Redis, and says how many keys must be left at the end.
+using Fill = std::function<long(Redis&)>;
+
 /// Fills an empty Redis with `leaked` keys without a TTL and `live` keys with one.
-void fill(Redis& redis, long leaked, long live) {
-  redis.call({"FLUSHALL"});
+long fill(Redis& redis, long leaked, long live) {
   long unanswered = 0;
   const auto settle = [&] {
     for (; unanswered > 0; --unanswered) redis.next();
@@ -287,11 +290,13 @@ void fill(Redis& redis, long leaked, long live) {
     if (interrupted) throw std::runtime_error("interrupted");
   }
   settle();
+  return live;
 }
 
-Measurement measure(const Server& server, const Method& method, long leaked, long live) {
+Measurement measure(const Server& server, const Method& method, const Fill& fill) {
   Redis redis(server.socket());
-  fill(redis, leaked, live);
+  redis.call({"FLUSHALL"});
+  const long expected = fill(redis);
   const auto redis_cpu = [&] {
     return Seconds(std::stod(redis.info("cpu", "used_cpu_user")) +
                    std::stod(redis.info("cpu", "used_cpu_sys")));
@@ -304,9 +309,9 @@ Measurement measure(const Server& server, const Method& method, long leaked, lon
     Child child(method.command, output);
     Measurement result{.usage = child.finish()};
     bystander.stop();
-    if (const long long left = redis.call({"DBSIZE"})->integer; left != live)
+    if (const long long left = redis.call({"DBSIZE"})->integer; left != expected)
       throw std::runtime_error(std::to_string(left) + " keys are left instead of " +
-                               std::to_string(live));
+                               std::to_string(expected));
     result.redis_cpu = redis_cpu() - cpu_before;
     result.commands =
         std::stol(redis.info("stats", "total_commands_processed")) - bystander.pings();
@@ -422,14 +427,14 @@ void print_table(const std::vector<Method>& methods,
 }
 
 std::vector<std::vector<Measurement>> measure_all(const Server& server,
-                                                  const std::vector<Method>& all, long keys,
-                                                  int rounds) {
+                                                  const std::vector<Method>& all,
+                                                  const Fill& fill, int rounds) {
   std::vector<std::vector<Measurement>> measured(all.size());
   for (int round = 1; round <= rounds; ++round) {
     for (std::size_t i = 0; i < all.size(); ++i) {
       progress("round " + std::to_string(round) + " of " + std::to_string(rounds) + ": " +
                all[i].name);
-      measured[i].push_back(measure(server, all[i], keys, keys));
+      measured[i].push_back(measure(server, all[i], fill));
     }
   }
   progress("");
@@ -444,9 +449,10 @@ void compare(const std::string& program, long keys, int rounds) {
             << " rate-limit keys by their prefix, Redis "
             << Redis(server.socket()).info("server", "redis_version")
             << " on a Unix socket; medians of " << rounds << " rounds\n\n";
-  print_table(all, measure_all(server, all, keys, rounds));
+  const Fill both = [&](Redis& redis) { return fill(redis, keys, keys); };
+  print_table(all, measure_all(server, all, both, rounds));
   std::cout << "\nPurging those among them that have no TTL\n\n";
-  print_table(careful, measure_all(server, careful, keys, rounds));
+  print_table(careful, measure_all(server, careful, both, rounds));
   std::cout << R"(
 The plain pipeline is the limit: the same commands through hiredis, a second look at what is left
 included, but without Lua, a budget or any other care. redis-cli and the EVAL do not look again.
@@ -460,7 +466,7 @@ void check_memory(const std::string& program, long keys) {
   for (const std::string engine : {"local", "server"}) {
     const Method method = moonshift(program, server, engine, "leaked");
     progress(method.name);
-    const Measurement result = measure(server, method, keys, 0);
+    const Measurement result = measure(server, method, [&](Redis& redis) { return fill(redis, keys, 0); });
     progress("");
     std::cout << method.name << ": " << thousands(keys) << " keys purged in "
               << fixed(result.usage.wall.count(), 1, " s") << " with at most "
@@ -468,6 +474,34 @@ void check_memory(const std::string& program, long keys) {
               << " resident\n";
     if (result.usage.memory >= kMemoryLimit) throw std::runtime_error("that is too much memory");
   }
+}
+
+/// Removing old completed jobs: as BullMQ itself does it, and in both engines.
+void compare_cleans(const std::string& program, long jobs, int rounds) {
+  const Server server;
+  const std::string node = std::getenv("NODE") ? std::getenv("NODE") : "node";
+  const std::string library = std::string(BENCH_SOURCES) + "/bullmq.mjs";
+  const auto clean = [&](const std::string& engine) -> Method {
+    return {"moonshift, " + engine + " engine",
+            {program, "run", "bullmq/clean", "--url", "unix://" + server.socket(), "--engine",
+             engine, "--json"}};
+  };
+  const std::vector<Method> all{
+      {"queue.clean of BullMQ", {node, library, "clean", server.socket()}},
+      clean("local"),
+      clean("server")};
+  const Fill fill = [&](Redis& redis) {
+    Child({node, library, "fill", server.socket(), std::to_string(jobs)},
+          server.directory() / "output")
+        .finish();
+    // Each job has a hash, each fourth one logs; the index goes with the last.
+    const long own = jobs + (jobs + 1) / 4 + 1;
+    return static_cast<long>(redis.call({"DBSIZE"})->integer) - own;
+  };
+  std::cout << "Removing " << thousands(jobs) << " completed jobs, Redis "
+            << Redis(server.socket()).info("server", "redis_version")
+            << " on a Unix socket; medians of " << rounds << " rounds\n\n";
+  print_table(all, measure_all(server, all, fill, rounds));
 }
 
 /// Small scripts as applications have them: a counter, a limiter, a document, a list.
@@ -545,7 +579,7 @@ int main(int argc, char** argv) try {
     return 0;
   }
 
-  bool memory = false, evals = false;
+  bool memory = false, evals = false, cleans = false;
   long keys = 0;
   int rounds = 3;
   for (std::size_t i = 1; i < words.size(); ++i) {
@@ -553,6 +587,8 @@ int main(int argc, char** argv) try {
       memory = true;
     else if (words[i] == "eval")
       evals = true;
+    else if (words[i] == "clean")
+      cleans = true;
     else if (words[i] == "--keys" && i + 1 < words.size())
       keys = std::stol(words[++i]);
     else if (words[i] == "--rounds" && i + 1 < words.size())
@@ -571,6 +607,8 @@ int main(int argc, char** argv) try {
     check_memory(words[0], keys ? keys : 5'000'000);
   else if (evals)
     compare_evals(words[0], keys ? keys : 40'000, rounds);
+  else if (cleans)
+    compare_cleans(words[0], keys ? keys : 1'000'000, rounds);
   else
     compare(words[0], keys ? keys : 1'000'000, rounds);
 } catch (const std::invalid_argument&) {

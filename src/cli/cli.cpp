@@ -6,6 +6,7 @@
 #include <array>
 #include <cstring>
 #include <iostream>
+#include <system_error>
 
 #include "base/error.hpp"
 #include "base/interrupt.hpp"
@@ -41,6 +42,7 @@ void print_usage(std::ostream& out) {
   for (int code = 0; code <= 6; ++code) {
     out << fmt::format("  {}  {}\n", code, record::describe(static_cast<ExitCode>(code)));
   }
+  out << "\nA plain script does not resume: what it has written stays, and it begins anew.\n";
 }
 
 ExitCode dispatch(const Arguments& arguments) {
@@ -92,6 +94,8 @@ ExitCode run_and_tell(const Arguments& arguments) {
   } catch (const base::Aborted& aborted) {
     return tell(aborted.what(), ExitCode::kStopped);
   } catch (const CannotPrint& error) {
+    return tell(error.what(), ExitCode::kFailed);
+  } catch (const std::system_error& error) {
     return tell(error.what(), ExitCode::kFailed);
   } catch (const std::exception& error) {
     return tell(fmt::format("this is a bug in moonshift: {}", error.what()), ExitCode::kFailed);

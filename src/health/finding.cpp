@@ -40,6 +40,7 @@ Finding read_finding(const std::string& check, const lua::Value& fields) {
   finding.value = fields["value"].text();
   finding.limit = fields["limit"].text();
   finding.hint = fields["hint"].text();
+  finding.data = fields["data"];
   if (finding.what.empty())
     throw lua::ScriptError(fmt::format("{}: a finding needs `what`", check));
   return finding;

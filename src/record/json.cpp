@@ -36,6 +36,11 @@ Json to_json(const lua::Value& value) {
                                           : Json(*number);
   }
   if (const auto* flag = value.as<bool>()) return *flag;
+  if (const auto* fields = value.as<lua::Value::Record>()) {
+    Json object = Json::object();
+    for (const auto& [name, field] : *fields) object[base::printable(name)] = to_json(field);
+    return object;
+  }
   Json list = Json::array();
   if (const auto* elements = value.as<lua::Value::List>()) {
     for (const lua::Value& element : *elements) list.push_back(to_json(element));
@@ -146,6 +151,7 @@ Json to_json(const std::vector<health::Finding>& findings) {
                     {"value", finding.value},
                     {"limit", finding.limit},
                     {"hint", finding.hint}});
+    if (!finding.data.is_nil()) list.back()["data"] = to_json(finding.data);
   }
   return list;
 }

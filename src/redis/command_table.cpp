@@ -47,6 +47,8 @@ bool has_flag(const Reply& flags, std::string_view name) {
 
 }  // namespace
 
+bool is_informational(std::string_view name) { return contains(kInformational, name); }
+
 /// FNV-1a.
 std::size_t CommandTable::AnyCaseHash::operator()(std::string_view name) const {
   std::uint64_t hash = 0xcbf29ce484222325;
@@ -89,7 +91,7 @@ CommandTable::Part CommandTable::part(const Reply& entry) {
   // Redis 8 lets EVAL call BLPOP and its like, and there they do not wait; sent on their own they
   // do.
   const bool waits = info.blocking && name != "xread" && name != "xreadgroup";
-  return {info, info.readonly || contains(kInformational, name), info.noscript || waits};
+  return {info, info.readonly || is_informational(name), info.noscript || waits};
 }
 
 /// As lookupCommandLogic of redis src/server.c.

@@ -27,6 +27,10 @@ struct CommandInfo {
   }
 };
 
+/// Whether a command tells about the server and changes nothing, though it has no `readonly` flag.
+/// The name is as COMMAND writes it: `memory|stats`.
+bool is_informational(std::string_view name);
+
 /// What the connected server says of its own commands
 /// (https://redis.io/docs/latest/commands/command).
 class CommandTable {

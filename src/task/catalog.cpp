@@ -93,17 +93,21 @@ Source Catalog::library(const std::string& name) const {
   if (path.starts_with(kLibraries)) {
     if (auto source = read(path)) return *source;
   }
-  std::vector<std::string> known;
-  for (const std::string& other : all_names()) {
-    if (other.starts_with(kLibraries)) known.push_back("lib." + other.substr(kLibraries.size()));
-  }
   throw ConfigError(fmt::format("require '{}': there is no such library{}", name,
-                                base::did_you_mean(name, known)));
+                                base::did_you_mean(name, libraries())));
 }
 
 std::vector<std::string> Catalog::names() const {
   auto names = all_names();
   std::erase_if(names, [](const std::string& name) { return name.starts_with(kLibraries); });
+  return names;
+}
+
+std::vector<std::string> Catalog::libraries() const {
+  std::vector<std::string> names;
+  for (const std::string& name : all_names()) {
+    if (name.starts_with(kLibraries)) names.push_back("lib." + name.substr(kLibraries.size()));
+  }
   return names;
 }
 

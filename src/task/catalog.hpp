@@ -35,6 +35,9 @@ class Catalog {
   /// All scripts by name, sorted; not the libraries.
   std::vector<std::string> names() const;
 
+  /// All libraries as require takes them, sorted.
+  std::vector<std::string> libraries() const;
+
  private:
   std::optional<Source> read(const std::string& name) const;
   std::vector<std::string> all_names() const;

@@ -185,7 +185,7 @@ void ServerEngine::fail(const std::string& error) {
 void ServerEngine::press() { kill_script(); }
 
 void ServerEngine::give_up() {
-  if (kill_script()) return;  // it is there, and busy with a script that cannot be killed
+  if (kill_script()) return;  // it is there, and busy with a script that cannot be killed yet
   throw redis::RedisError(
       redis::RedisError::Kind::kTimedOut,
       fmt::format("{}: no reply; {} items were under way, and running it again goes on with them",
@@ -207,7 +207,7 @@ bool ServerEngine::kill_script() {
         "it ends by itself (SHUTDOWN NOSAVE would lose data)",
         connection_.where());
   }
-  return answer != redis::KillAnswer::kNone;
+  return answer != redis::KillAnswer::kNone && answer != redis::KillAnswer::kRefused;
 }
 
 /// A busy Redis would have answered our batch by BUSY if it were not our script that it runs.

@@ -26,6 +26,8 @@ It explains itself: the commands, and the exit codes.
     4  stopped early; running it again resumes
     5  done, but verification fails
     6  nothing done: another run holds the lock
+  
+  A plain script does not resume: what it has written stays, and it begins anew.
   $ moonshift --help > long; moonshift -h | diff long - && moonshift help | diff long -
 
 Without a command the same stands on standard error, and it is bad usage.

@@ -18,6 +18,6 @@ cram=$(command -v cram3 || command -v cram) || { echo "$0: install python3-cram"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 mkdir "$work/tests" "$work/tmp"
-cp "$here/support.sh" "$@" "$work/tests"
+cp "$here/support.sh" "$here/../../README.md" "$@" "$work/tests"
 cd "$work/tests"
 TMPDIR=$work/tmp "$cram" --shell=/bin/bash ./*.t

@@ -147,6 +147,18 @@ what it did is told.
   $ redis dbsize
   0
 
+Where the user may not end it, the run does not wait for ever.
+
+  $ fill 2; redis acl setuser runner on nopass '~*' '&*' +@all '-script|kill' >/dev/null
+  $ timeout 20 moonshift run each --scripts scripts --engine server --timeout 200ms --url "unix://runner:x@$PWD/redis.sock" 2>log >/dev/null
+  [3]
+  $ grep -c 'cannot be ended by SCRIPT KILL: NOPERM' log
+  1
+  $ redis script kill
+  OK
+  $ idle() { redis ping | grep PONG; }; eventually idle; redis del k:1 k:2
+  2
+
 A job's own timeout ends its steps; no later step and no check begins.
 
   $ mkdir schedules; cat > schedules/short.toml <<'EOF'

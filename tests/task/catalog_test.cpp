@@ -31,10 +31,10 @@ TEST_CASE("a directory wins over the embedded copy, scripts and libraries alike"
 
 TEST_CASE("an unknown name is refused with the nearest ones") {
   try {
-    task::Catalog().script("bullmq/claen");
+    task::Catalog().script("ratelimit/pruge");
     FAIL("found");
   } catch (const base::ConfigError& error) {
-    CHECK(std::string(error.what()).find("did you mean bullmq/clean?") != std::string::npos);
+    CHECK(std::string(error.what()).find("did you mean ratelimit/purge") != std::string::npos);
   }
   CHECK_THROWS_AS(task::Catalog().library("lib.bulmq"), base::ConfigError);
   CHECK_THROWS_AS(task::Catalog().script("lib/bullmq"), base::ConfigError);

@@ -38,8 +38,11 @@ FiberEnd run_to_end(lua::State& state, lua::Scheduler& scheduler, base::SteadyTi
 std::vector<Finding> run_check(task::Script& script, const task::GivenParameters& given,
                                const redis::Endpoint& endpoint, base::SteadyTime deadline) {
   task::require_kind(script, task::Script::Kind::kCheck);
-  script.begin(script.parameters().resolve(given));
   redis::Connection connection = endpoint.connect();
+  const base::UnixTime now = connection.read_time();
+  lua::Value::Record p = script.parameters().resolve(given, now);
+  p["now"] = static_cast<double>(now.time_since_epoch().count());
+  script.begin(std::move(p));
   const auto commands = redis::CommandTable::read(connection);
   lua::Scheduler scheduler(script.state(), connection, commands, {});
   const FiberEnd end = run_to_end(script.state(), scheduler, deadline);

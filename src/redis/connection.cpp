@@ -200,6 +200,12 @@ Reply Connection::expect(std::initializer_list<std::string_view> command) {
   return reply;
 }
 
+base::UnixTime Connection::read_time() {
+  const Reply reply = expect({"TIME"});
+  const auto part = [&](std::size_t i) { return std::stoll(reply.elements.at(i).text); };
+  return base::UnixTime{std::chrono::milliseconds{part(0) * 1000 + part(1) / 1000}};
+}
+
 void Connection::authenticate(const Url& url) {
   if (url.password.empty()) return;
   const std::string& password = url.password.reveal();

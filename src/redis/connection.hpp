@@ -61,6 +61,9 @@ class Connection {
   /// Like call(), but an error reply becomes a RedisError.
   Reply expect(std::initializer_list<std::string_view> command);
 
+  /// The server's clock (https://redis.io/docs/latest/commands/time).
+  base::UnixTime read_time();
+
   // Instead of what its options gave it.
 
   void set_deadline(base::SteadyTime deadline) { options_.deadline = deadline; }

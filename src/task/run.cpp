@@ -62,12 +62,6 @@ struct Treated {
   int times = 1;               ///< in how many further passes
 };
 
-base::UnixTime read_time(redis::Connection& connection) {
-  const redis::Reply reply = connection.expect({"TIME"});
-  const auto part = [&](std::size_t i) { return std::stoll(reply.elements.at(i).text); };
-  return base::UnixTime{std::chrono::milliseconds{part(0) * 1000 + part(1) / 1000}};
-}
-
 class TaskRun : public lua::Outlet, public lua::FiberOwner, public ItemListener {
  public:
   TaskRun(Script& script, const redis::Endpoint& endpoint, const RunOptions& options,
@@ -116,6 +110,8 @@ class TaskRun : public lua::Outlet, public lua::FiberOwner, public ItemListener 
 
   void take(Item item) override {
     if (is_stopping() || limit_is_reached()) return;
+    const std::uint64_t print = fingerprint(item);
+    if (under_way_.contains(print)) return;
     if (options_.limit && pass_ > 0) {
       look_after_limited(item);
       return;
@@ -123,8 +119,7 @@ class TaskRun : public lua::Outlet, public lua::FiberOwner, public ItemListener 
     pace();
     if (pass_ == 0) {
       ++result_.tally.found;
-    } else if (const auto found = treated_again_.find(fingerprint(item));
-               found != treated_again_.end()) {
+    } else if (const auto found = treated_again_.find(print); found != treated_again_.end()) {
       Treated& treated = found->second;
       if (treated.pass == pass_) return;  // find emitted it twice
       // One that came back once may have been made anew. In every pass: it would not go.
@@ -136,6 +131,7 @@ class TaskRun : public lua::Outlet, public lua::FiberOwner, public ItemListener 
     if (options_.dry_run) {
       if (result_.sample.size() < kShownItems) result_.sample.push_back(std::move(item));
     } else {
+      under_way_.insert(print);
       engine_->take(std::move(item));
     }
   }
@@ -180,6 +176,7 @@ class TaskRun : public lua::Outlet, public lua::FiberOwner, public ItemListener 
   // How items and find itself end
 
   void on_result(const Item& item, ItemResult result) override {
+    under_way_.erase(fingerprint(item));
     if (result.kind == ItemResult::Kind::kInterrupted && result_.stopped_in.empty())
       result_.stopped_in = result.error;
     if (pass_ == 0) {
@@ -353,6 +350,9 @@ class TaskRun : public lua::Outlet, public lua::FiberOwner, public ItemListener 
   bool finding_ = false;
   bool treated_in_pass_ = false;
   std::pair<lua::Value, lua::Value> said_;  ///< by verify
+  /// A find may emit an item twice. Both would decide on the same state if they shared a
+  /// transaction, which does not conflict with itself.
+  std::unordered_set<std::uint64_t> under_way_;
   Remembered failed_;
   Remembered treated_at_first_;  ///< only where there is a limit
   std::unordered_map<std::uint64_t, Treated> treated_again_;
@@ -416,7 +416,7 @@ RunResult run_task(Script& script, const GivenParameters& given, const redis::En
   const auto start = Clock::now();
   redis::Connection connection = endpoint.connect();
   if (choice == EngineChoice::kAuto) choice = suit(connection);
-  const base::UnixTime now = options.now ? *options.now : read_time(connection);
+  const base::UnixTime now = options.now ? *options.now : connection.read_time();
   base::log_debug("{} ({}): {} engine, connected to {}, p.now is {}", script.source().name,
                   script.source().path, name_of(choice), connection.where(),
                   base::format_time(now));

@@ -50,7 +50,7 @@ local most_attempts = 10
 function atomically(keys, decide)
   for attempt = 1, most_attempts do
     host.begin(attempt > 1)
-    host.watch(unpack(keys))
+    if keys[1] ~= nil then host.watch(unpack(keys)) end
     local writes = {}
     local function write(...)
       local problem = host.problem(...)
@@ -99,11 +99,15 @@ end
 
 --- Walks the pages that `next_page()` returns until it returns nil, `width` values at a time.
 local function over_pages(next_page, width)
-  local page, index = {}, 0
+  local page, index, ended = {}, 0, false
   return function()
     while index >= #page do
-      page, index = next_page(), 0
-      if not page then return nil end
+      local fresh = not ended and next_page()
+      if not fresh then
+        ended = true
+        return nil
+      end
+      page, index = fresh, 0
     end
     index = index + width
     if width == 2 then return page[index - 1], page[index] end
@@ -266,6 +270,7 @@ function scan.list(key)
         end
         if #fresh == 0 then return nil end
         passed, seen, seen_before = passed + #fresh, fresh_seen, seen
+        count = next_count(count, fresh)
         return fresh
       end
     end

@@ -394,7 +394,7 @@ TEST_CASE("an item that find emits twice in a pass is no item that would not go"
   const RunResult result = test::run_text(
       "return task { find = function(p, emit) if redis.call('EXISTS', 'gone') == 0 then for _ = 1, "
       "3 do emit('a') end end end, "
-      "each = function(p, a) if redis.call('INCR', 'n') > 5 then redis.call('SET', 'gone', 1) end "
+      "each = function(p, a) if redis.call('INCR', 'n') > 1 then redis.call('SET', 'gone', 1) end "
       "return 'removed' end }",
       server.endpoint(), in(EngineChoice::kLocal));
   CHECK(result.verification.holds);
@@ -470,4 +470,19 @@ TEST_CASE("a task that is for the local engine alone may use commands that scrip
   CHECK(test::run_text(kill, server.endpoint()).tally.outcomes.at("kept") == 1);
   CHECK_THROWS_AS(test::run_text(kill, server.endpoint(), in(EngineChoice::kServer)),
                   base::ConfigError);
+}
+
+TEST_CASE("an item that find emits twice in a row is treated once") {
+  for (const auto engine : kBoth) {
+    test::Server server;
+    server.call({"RPUSH", "wait", "job"});
+    const RunResult result = test::run_text(
+        "return task { find = function(p, emit) for _ = 1, 50 do if redis.call('LPOS', 'wait', "
+        "'job') then emit('job') end end end, each = function(p, id) return atomically({ 'other' "
+        "}, function(write) if not redis.call('LPOS', 'wait', id) then return 'gone' end "
+        "write('LREM', 'wait', 1, id) write('RPUSH', 'active', id) return 'moved' end) end }",
+        server.endpoint(), in(engine));
+    CHECK(server.integer({"LLEN", "active"}) == 1);
+    CHECK(result.tally.outcomes.at("moved") == 1);
+  }
 }

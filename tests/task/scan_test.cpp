@@ -131,6 +131,18 @@ TEST_CASE("a key of the wrong type is one failed item with the key named, and th
   CHECK(result.tally.failures[0].error.find("WRONGTYPE") != std::string::npos);
 }
 
+TEST_CASE("a walk that is at its end stays there, whoever asks again") {
+  test::Server server;
+  server.call({"SADD", "s", "m1"});
+  server.call({"ZADD", "z", "1", "m2"});
+  const auto result = walk(server,
+                           "for _, w in ipairs { scan.keys { match = '*' }, scan.set('s'), "
+                           "scan.zset('z', 0, 9), scan.list('l'), scan.after(0, scan.set('s')) } "
+                           "do while w() do end assert(w() == nil and w() == nil) end emit('end')");
+  CHECK_FALSE(result.script_error);
+  CHECK(seen(server).front() == "end");
+}
+
 TEST_CASE("nothing there is nothing found") {
   test::Server server;
   const auto result =

@@ -1,4 +1,5 @@
---- What BullMQ 3 to 6 keep in Redis, and how one finished job is taken out of it.
+--- What BullMQ 3 to 6 keep in Redis, and how one finished job is taken out of it. How jobs are put back to
+-- work is in lib/bullmq_waiting.lua.
 -- Facts from the library's own scripts (bullmq dist/cjs/commands), named where they are used.
 local bullmq = {}
 
@@ -24,6 +25,108 @@ function bullmq.queues(p)
   end
 end
 
+--- What decides how jobs of a queue are moved, read from what is stored. Watch `queue .. "meta"` if you act
+-- on it.
+--   major       3 to 6 by the `version` of the last Queue object that connected; nil if that is another
+--               program's, or was left out (skipMetasUpdate)
+--   minor       the number behind it
+--   unknown     that version, if it is none that is known here: its jobs are to be left alone
+--   paused      whether workers shall take nothing
+--   has_marker  whether workers wait at the zset `marker` (5, 6) and not at the list `wait` (3, 4)
+--   priorities  where prioritized jobs wait: "zset" `prioritized` (4 to 6), or their "place" in `wait` (3); nil if
+--               nothing tells
+--   list        the key of the list where a waiting job goes now, and `length`
+--   max_events  how long the event stream may become (getOrSetMaxEvents.lua)
+function bullmq.facts(queue)
+  local meta, marker, paused_list, zset, place = unpack(pipelined {
+    { "HMGET", queue .. "meta", "version", "opts.maxLenEvents", "paused" },
+    { "EXISTS", queue .. "marker" },
+    { "EXISTS", queue .. "paused" },
+    { "EXISTS", queue .. "prioritized" },
+    { "EXISTS", queue .. "priority" },
+  })
+  local version, paused = meta[1] or nil, meta[3] and true or false
+  local major, minor = (version or ""):match("^bullmq:([3-6])%.(%d+)%.")
+  major, minor = tonumber(major), tonumber(minor)
+  local facts = {
+    major = major,
+    minor = minor,
+    unknown = not major and version,
+    paused = paused,
+    has_marker = major and major >= 5 or not major and marker == 1,
+    max_events = meta[2] or "10000",
+  }
+  if major == 3 or not major and place == 1 then facts.priorities = "place" end
+  if major and major >= 4 or facts.has_marker or not major and zset == 1 then facts.priorities = "zset" end
+  -- BullMQ 6 leaves the jobs of a paused queue in `wait`; what 5 or older paused is in `paused`, and 6 drains
+  -- that when it resumes (pause.lua). So an existing `paused` is right for all of them.
+  local stays_in_wait = major == 6 and paused_list == 0
+  facts.list = queue .. (paused and not stays_in_wait and "paused" or "wait")
+  facts.length = redis.call("LLEN", facts.list)
+  return facts
+end
+
+--- Wakes a worker of BullMQ 5 or 6 (addBaseMarkerIfNeeded.lua). At the limit of the queue's `concurrency` the
+-- library leaves it out; there a worker looks, finds that it has to wait, and no harm is done.
+function bullmq.add_marker(write, queue, facts)
+  if facts.has_marker and not facts.paused then write("ZADD", queue .. "marker", "0", "0") end
+end
+
+--- Wakes a worker of BullMQ 4 that waits at an empty list (addPriorityMarkerIfNeeded.lua). Others of the same
+-- transaction may find it empty, too: one marker is left.
+function bullmq.add_zero_marker(write, facts)
+  if facts.has_marker or facts.paused or facts.length > 0 then return end
+  write("LREM", facts.list, 1, "0:0")
+  write("LPUSH", facts.list, "0:0")
+end
+
+--- Whether workers fail a job unrun whose field `defa` says so (worker.js deferredFailure): 5.50 and later.
+function bullmq.defers_failures(facts)
+  return facts.major == 6 or facts.major == 5 and facts.minor >= 50
+end
+
+--- Tells the queue's event stream: event(write, queue, facts, "waiting", "jobId", id, "prev", "failed").
+function bullmq.event(write, queue, facts, name, ...)
+  write("XADD", queue .. "events", "MAXLEN", "~", facts.max_events, "*", "event", name, ...)
+end
+
+--- Whether an id in `wait`, `paused` or `active` is no job but a marker of BullMQ 3 and 4: `0:<ms>` for the next
+-- delayed job, `0:0` for a prioritized one.
+function bullmq.is_pseudo(id) return id:sub(1, 2) == "0:" end
+
+local page_size = 500
+
+--- The values of an iterator for which `look` returns something, each with what it returned. `ask(id)` is the
+-- commands whose replies `look(id, score, ...)` gets; they are sent for many ids in one go.
+function bullmq.examine(iterator, ask, look)
+  local function read_page()
+    local page, commands = {}, {}
+    for id, score in iterator do
+      local asked = ask(id)
+      page[#page + 1] = { id, score, first = #commands + 1, last = #commands + #asked }
+      for _, command in ipairs(asked) do commands[#commands + 1] = command end
+      if #page == page_size then break end
+    end
+    return page, #page > 0 and pipelined(commands)
+  end
+
+  local page, replies, at, last = {}, nil, 0, false
+  return function()
+    while true do
+      if at == #page then
+        if last then return nil end
+        page, replies = read_page()
+        at, last = 0, #page < page_size
+        if #page == 0 then return nil end
+      end
+      at = at + 1
+      local entry = page[at]
+      local seen = look(entry[1], entry[2], unpack(replies, entry.first, entry.last))
+      if seen then return entry[1], seen end
+    end
+  end
+end
+
 --- Ids in a finished state that finished before `before` (ms) and are not among the newest `keep`.
 function bullmq.finished_before(queue, state, before, keep)
   local index, limit = queue .. state, before
@@ -38,13 +141,13 @@ function bullmq.finished_before(queue, state, before, keep)
 end
 
 --- The keys that belong to one job besides its hash (removeJobKeys.lua).
-local function sub_keys(job)
+function bullmq.sub_keys(job)
   return job .. ":logs", job .. ":dependencies", job .. ":processed", job .. ":failed", job .. ":unsuccessful"
 end
 
 --- Whether a key is the hash of another job whose id looks like a sub-key of this one: BullMQ 3 and 4
 -- take any id, so `17:logs` can be one.
-local function is_a_job(key)
+function bullmq.is_a_job(key)
   if redis.call("TYPE", key).ok ~= "hash" then return false end
   local fields = redis.call("HMGET", key, "name", "timestamp")
   return fields[1] and fields[2]
@@ -53,8 +156,8 @@ end
 --- The sub-keys that are this job's own.
 local function own_sub_keys(job)
   local own = {}
-  for _, key in ipairs { sub_keys(job) } do
-    if not is_a_job(key) then own[#own + 1] = key end
+  for _, key in ipairs { bullmq.sub_keys(job) } do
+    if not bullmq.is_a_job(key) then own[#own + 1] = key end
   end
   return own
 end
@@ -75,11 +178,11 @@ end
 -- hash is what is watched; the index itself changes all the time on a busy queue.
 function bullmq.remove_finished(queue, state, id, before, keep)
   local index, job = queue .. state, queue .. id
-  return atomically({ job, sub_keys(job) }, function(write, watch)
+  return atomically({ job, bullmq.sub_keys(job) }, function(write, watch)
     local score, fields, sub_key_count = unpack(pipelined {
       { "ZSCORE", index, id },
       { "HMGET", job, "finishedOn", "parentKey", "deid" },
-      { "EXISTS", sub_keys(job) },
+      { "EXISTS", bullmq.sub_keys(job) },
     })
     if not score then return "gone" end
     if tonumber(score) >= before then return "kept", "it has finished again" end

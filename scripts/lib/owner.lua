@@ -1,0 +1,116 @@
+--- Tells whether a key is part of a job queue, for the tasks that take any key by its pattern: there a missing
+-- TTL is normal, an untouched key is waiting for its turn, and the tasks of that library know what belongs to
+-- what. Told by what is stored beside the key, never by its name alone.
+local owner = {}
+
+local most_bases = 8
+
+--- `bull:mail:17:logs` may belong to `bull:`, `bull:mail:` or `bull:mail:17:`.
+local function possible_bases(key)
+  local bases, from = {}, 1
+  while #bases < most_bases do
+    local colon = key:find(":", from, true)
+    if not colon then break end
+    bases[#bases + 1] = key:sub(1, colon)
+    from = colon + 1
+  end
+  return bases
+end
+
+local function type_of(key) return redis.call("TYPE", key).ok end
+
+local function has_types(base, kinds)
+  for name, kind in pairs(kinds) do
+    if type_of(base .. name) == kind then return true end
+  end
+  return false
+end
+
+local bull_structures = {
+  wait = "list", paused = "list", active = "list", completed = "zset", failed = "zset", delayed = "zset",
+  ["repeat"] = "zset", priority = "zset",
+}
+
+--- BullMQ has a hash `meta` with its version or its stream's length, Bull 4 a counter `id` beside its lists and
+--- sorted sets, Bee-Queue both `id` and the hash `jobs`.
+local function queue_at(base)
+  if type_of(base .. "meta") == "hash" then
+    local meta = redis.call("HMGET", base .. "meta", "version", "opts.maxLenEvents")
+    if meta[1] or meta[2] then return "BullMQ" end
+  end
+  if type_of(base .. "id") ~= "string" then return nil end
+  if type_of(base .. "jobs") == "hash" then return "Bee-Queue" end
+  return has_types(base, bull_structures) and "Bull" or nil
+end
+
+--- The library of the BullMQ, Bull or Bee-Queue queue with this base key (`bull:mail:`), or nil.
+owner.queue_at = queue_at
+
+local function node_queue(key)
+  local bases = possible_bases(key)
+  if #bases == 0 then return nil end
+  local traces = {}
+  for _, base in ipairs(bases) do
+    traces[#traces + 1] = base .. "meta"
+    traces[#traces + 1] = base .. "id"
+  end
+  if redis.call("EXISTS", unpack(traces)) == 0 then return nil end -- bounded: 16 keys
+  for _, base in ipairs(bases) do
+    local library = queue_at(base)
+    if library then return library end
+  end
+  return nil
+end
+
+local function rq(key)
+  if key:sub(1, 3) ~= "rq:" then return nil end
+  return redis.call("EXISTS", "rq:queues", "rq:workers") > 0 and "RQ" or nil
+end
+
+local function is_member(set, member)
+  return type_of(set) == "set" and redis.call("SISMEMBER", set, member) == 1
+end
+
+local sidekiq_keys = { queues = true, retry = true, schedule = true, dead = true, processes = true }
+
+--- Sidekiq and Resque: a set `queues` beside the lists `queue:<name>`, perhaps all under one namespace.
+local function sidekiq(key)
+  local namespace, name = key:match("^(.*:)([^:]+)$")
+  if not namespace then namespace, name = "", key end
+  if sidekiq_keys[name] and type_of(namespace .. "queues") == "set" then return "Sidekiq" end
+  namespace, name = key:match("^(.-)queue:(.+)$")
+  if namespace and is_member(namespace .. "queues", name) then return "Sidekiq" end
+  local identity = key:match("^(.+):workers$") or key:match("^(.+)%-signals$") or key
+  return is_member("processes", identity) and "Sidekiq" or nil
+end
+
+local celery_keys = { unacked = "hash", unacked_index = "zset", unacked_mutex = "string" }
+
+local function celery(key)
+  if key:find("^_kombu%.binding%.") or celery_keys[key] then return "Celery" end
+  local queue = key:gsub("\6\22%d$", "")
+  return type_of("_kombu.binding." .. queue) == "set" and "Celery" or nil
+end
+
+--- Members that only a job has: kombu's delivery tag, Sidekiq's and Resque's class with arguments, Laravel's job.
+local function looks_like_a_job(element)
+  if element:sub(1, 1) ~= "{" then return false end
+  local function has(name) return element:find('"' .. name .. '"', 1, true) ~= nil end
+  return has("delivery_tag") or has("class") and has("args") or has("displayName") and has("job")
+end
+
+local function holds_jobs(key, kind)
+  if kind ~= "list" then return nil end
+  local ends = pipelined { { "LINDEX", key, 0 }, { "LINDEX", key, -1 } }
+  for _, element in ipairs(ends) do
+    if element and looks_like_a_job(element) then return "a job queue" end
+  end
+  return nil
+end
+
+--- The library whose queue this key of type `kind` is part of, or nil.
+function owner.of(key, kind)
+  return node_queue(key) or rq(key) or sidekiq(key) or celery(key) or holds_jobs(key, kind)
+end
+
+return owner

@@ -6,10 +6,10 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 build_packages=(
   g++ cmake ninja-build pkg-config redis-server
   libluajit-5.1-dev libcxxopts-dev libspdlog-dev libssl-dev libtomlplusplus-dev nlohmann-json3-dev
-  lua-cjson-dev libmsgpack-cxx-dev
+  lua-cjson-dev libmsgpack-cxx-dev libhowardhinnant-date-dev tzdata
 )
 bench_packages=(libhiredis-dev)
-test_packages=(doctest-dev python3-cram lua-check npm python3-limits python3-redis ruby-sidekiq)
+test_packages=(doctest-dev python3-cram python3-croniter systemd lua-check npm python3-limits python3-redis ruby-sidekiq)
 
 usage() {
   cat <<'HELP'
@@ -105,6 +105,14 @@ count_cases() {
   awk '
     /(^|>)\[doctest\] test cases:/ { passed += $6; failed += $9; skipped += $12 }
     /(^|>)# Ran [0-9]+ tests?, /   { passed += $3 - $5 - $7; failed += $7; skipped += $5 }
+    /(^|>)Ran [0-9]+ tests? in /             { ran = $2 }
+    /(^|>)(OK|FAILED)( \(.*\))?$/           {
+      bad = 0; gone = 0
+      if (match($0, /failures=[0-9]+/)) bad += substr($0, RSTART + 9, RLENGTH - 9)
+      if (match($0, /errors=[0-9]+/)) bad += substr($0, RSTART + 7, RLENGTH - 7)
+      if (match($0, /skipped=[0-9]+/)) gone += substr($0, RSTART + 8, RLENGTH - 8)
+      passed += ran - bad - gone; failed += bad; skipped += gone; ran = 0
+    }
     /(^|>)(#|ℹ) pass [0-9]+$/                { passed += $3 }
     /(^|>)(#|ℹ) (fail|cancelled) [0-9]+$/    { failed += $3 }
     /(^|>)(#|ℹ) (skipped|todo) [0-9]+$/      { skipped += $3 }

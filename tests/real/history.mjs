@@ -2,9 +2,18 @@
 // The libraries do all the writing; only the clock that they read is moved.
 
 import * as bullmq6 from 'bullmq';
+import * as bullmq3 from 'bullmq3';
+import * as bullmq4 from 'bullmq4';
 import * as bullmq5 from 'bullmq5';
 
 export const libraries = { bullmq6, bullmq5 };
+
+/** Those, and the last of the majors before them. */
+export const allLibraries = { ...libraries, bullmq4, bullmq3 };
+
+/** 3 to 6, of one of these. */
+export const majorOf = (library) =>
+  Number(Object.keys(allLibraries).find((name) => allLibraries[name] === library).at(-1));
 
 export const second = 1000;
 export const minute = 60 * second;
@@ -114,6 +123,7 @@ export class QueueHistory {
 
   /** The next job is a parent whose child failed under failParentOnFailure: it fails unrun. */
   async failDeferred(at) {
+    if (majorOf(this.library) < 5) return; // the child's end was the parent's, too
     const job = await this.take(at).catch(() => undefined);
     if (job?.deferredFailure) {
       const { message, stack } = failure(job.deferredFailure);
@@ -127,7 +137,8 @@ export class QueueHistory {
 
   async close() {
     await this.worker.close(true);
-    await this.flows.close();
+    // BullMQ 3 would close the connection that was lent to it.
+    if (majorOf(this.library) > 3) await this.flows.close();
     await this.queue.close();
   }
 }

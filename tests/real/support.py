@@ -136,8 +136,9 @@ def launch_moonshift(*arguments):
     )
 
 
-def run_arguments(script, url, engine="local", now=None, **params):
-    arguments = ["run", script, "--url", url, "--engine", engine, "--json"]
+def run_arguments(script, url, engine="local", now=None, options=(), **params):
+    """The command line of `moonshift run`. `params` are the script's, `options` are further arguments."""
+    arguments = ["run", script, "--url", url, "--engine", engine, "--json", *options]
     if now is not None:
         arguments += ["--now", str(now)]
     for name, values in params.items():

@@ -9,7 +9,10 @@ build_packages=(
   lua-cjson-dev libmsgpack-cxx-dev libhowardhinnant-date-dev tzdata
 )
 bench_packages=(libhiredis-dev)
-test_packages=(doctest-dev python3-cram python3-croniter systemd lua-check npm python3-limits python3-redis ruby-sidekiq)
+test_packages=(
+  doctest-dev python3-cram lua-check npm python3-redis python3-limits python3-rq python3-freezegun python3-celery
+  ruby-sidekiq ruby-redis-namespace ruby-rack-attack
+)
 
 usage() {
   cat <<'HELP'
@@ -20,7 +23,9 @@ Usage: ./setup.sh COMMAND
   test    build with warnings as errors, then run every test
   asan    the same tests under AddressSanitizer and UndefinedBehaviorSanitizer
   bench   compare ways to purge 1 million of 2 million keys; `bench memory` checks the memory limit,
-          `bench eval` compares ways to run small scripts
+          `bench eval` compares ways to run small scripts, `bench clean` ways to remove old jobs,
+          `bench tasks` measures the most used tasks on 1 million jobs each, or those that are named;
+          --keys COUNT and --rounds N change how much is done
   clean   remove everything that was built or downloaded
 
 Debian packages that are missing are installed first, as root or through sudo.

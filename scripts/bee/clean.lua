@@ -16,7 +16,8 @@ return task {
   params = {
     prefix     = { type = "string",   default = "bq",        help = "key prefix of the queues" },
     queues     = { type = "glob",     default = "*",         help = "which queues, by name" },
-    state      = { type = "enum",     default = "succeeded", values = { "succeeded", "failed" }, help = "which finished jobs" },
+    state      = { type = "enum",     default = "succeeded", values = { "succeeded", "failed" },
+                   help = "which finished jobs" },
     older_than = { type = "duration", default = "7d",        help = "age since the job was created or due" },
   },
 

@@ -1,7 +1,7 @@
 --- Lets delayed Bee-Queue jobs whose time has come wait for a worker.
 ---
---- Only workers with `activateDelayedJobs` do this themselves: without one, delayed jobs wait for ever. Each goes to the
---- left end of `waiting`, the longest overdue first (raiseDelayedJobs.lua).
+--- Only workers with `activateDelayedJobs` do this themselves: without one, delayed jobs wait for ever. Each goes to
+--- the left end of `waiting`, the longest overdue first (raiseDelayedJobs.lua).
 ---
 --- For Bee-Queue 1 and 2, while workers run. Never touched: jobs that are not due, a job's data and options.
 --- Runs inside Redis only: all jobs share one hash, so that no other engine could tell whether one has changed.

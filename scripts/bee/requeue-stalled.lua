@@ -18,7 +18,7 @@ return task {
   params = {
     prefix = { type = "string",   default = "bq",  help = "key prefix of the queues" },
     queues = { type = "glob",     default = "*",   help = "which queues, by name" },
-    grace  = { type = "duration", default = "10s", help = "how long a worker may take to object; at least its stallInterval" },
+    grace  = { type = "duration", default = "10s", help = "time for workers to object; at least their stallInterval" },
   },
 
   find = function(p, emit)

@@ -1,8 +1,8 @@
 --- Gives failed Bee-Queue jobs another attempt: those created `since` a time, with an error like `error`.
 ---
---- Each goes to the left end of `waiting`, as Job.retry() has it (job.js); it has used up its `retries`, so that it gets
---- one attempt. There is no finish time: `since` is compared with the time of creation, or with the time at which a
---- delayed job was due; `error` with the newest of its stack traces. `--limit` and `--rate` bound a run.
+--- Each goes to the left end of `waiting`, as Job.retry() has it (job.js); it has used up its `retries`, so that it
+--- gets one attempt. There is no finish time: `since` is compared with the time of creation, or with the time at which
+--- a delayed job was due; `error` with the newest of its stack traces. `--limit` and `--rate` bound a run.
 ---
 --- For Bee-Queue 1 and 2, while workers run. Never touched: jobs in any other state, a job's data and options.
 --- Runs inside Redis only: all jobs share one hash, so that no other engine could tell whether one has changed.

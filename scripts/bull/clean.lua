@@ -16,7 +16,8 @@ return task {
   params = {
     prefix     = { type = "string",   default = "bull",      help = "key prefix of the queues" },
     queues     = { type = "glob",     default = "*",         help = "which queues, by name" },
-    state      = { type = "enum",     default = "completed", values = { "completed", "failed" }, help = "which finished jobs" },
+    state      = { type = "enum",     default = "completed", values = { "completed", "failed" },
+                   help = "which finished jobs" },
     older_than = { type = "duration", default = "7d",        help = "age since the job finished" },
     keep       = { type = "integer",  default = 0,           help = "this many of the newest stay in each queue" },
   },

@@ -16,7 +16,7 @@ return task {
   params = {
     prefix      = { type = "string",   default = "bull", help = "key prefix of the queues" },
     queues      = { type = "glob",     default = "*",    help = "which queues, by name" },
-    grace       = { type = "duration", default = "30s",  help = "time between the two looks; the workers' stalledInterval" },
+    grace       = { type = "duration", default = "30s",  help = "time between the two looks; Bull's stalledInterval" },
     max_stalled = { type = "integer",  default = 1,      help = "how often a job may stall before it fails" },
   },
 

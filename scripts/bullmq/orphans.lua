@@ -16,6 +16,7 @@
 --- For BullMQ 3, 4, 5 and 6, while workers run; a queue whose version, keys or jobs are not known (BullMQ Pro's
 --- groups) is reported and left alone. Never touched: schedulers, parents, relays, metrics, events, locks.
 local bullmq = require "lib.bullmq"
+local judge = require "lib.bullmq_judge"
 local orphans = require "lib.bullmq_orphans"
 
 return task {
@@ -35,6 +36,6 @@ return task {
   end,
 
   each = function(p, kind, queue, name, more)
-    return orphans.judge(p, kind, queue, name, more)
+    return judge(p, kind, queue, name, more)
   end,
 }

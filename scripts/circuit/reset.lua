@@ -11,7 +11,7 @@
 --- `stoplight:v6:...:state`): a light that somebody has locked by hand stays. Its failures of the last minutes are
 --- sorted sets of their own; with `type=hash,zset` and their pattern they go too. For other breakers that keep
 --- a string or a hash each. opossum and cockatiel keep nothing in Redis. Never touched: keys outside the patterns,
---- keys of another type than `type`.
+--- keys of another type than `type`, keys of a job queue.
 local circuit = require "lib.circuit"
 
 return task {

@@ -58,9 +58,10 @@ local function is_member(set, id) return redis.call("SISMEMBER", set, id) == 1 e
 
 --- When a job was created; or when it was due, if it was delayed (ms). nil if its layout is not known.
 local function start_of(text)
-  local created = json.number(json.get(text or "", "options", "timestamp"))
+  local options = json.get(text or "", "options") or ""
+  local created = json.number(json.get(options, "timestamp"))
   if not created then return nil end
-  return math.max(created, json.number(json.get(text, "options", "delay")) or 0)
+  return math.max(created, json.number(json.get(options, "delay")) or 0)
 end
 
 --- The error of the last attempt (Queue._finishJob puts it first).
@@ -91,10 +92,20 @@ function bee.started_before(queues, state, before)
 end
 
 -- A job of `succeeded` for which Job.retry() was called is pushed to the left end of `waiting`, and stays there too.
+--- Both commands, or none if the first cannot be done or one is not allowed.
+local function move(from, to, outcome)
+  return atomically({ from[2] }, function(write)
+    write(unpack(from)) -- commands: HDEL, SREM, ZREM
+    write(unpack(to)) -- commands: SREM, LPUSH
+    return outcome
+  end)
+end
+
 local most_looked_at = 1000
 
 local function waits_again(queue, id)
-  return redis.call("LPOS", queue .. "active", id) or redis.call("LPOS", queue .. "waiting", id, "MAXLEN", most_looked_at)
+  if redis.call("LPOS", queue .. "active", id) then return true end
+  return redis.call("LPOS", queue .. "waiting", id, "MAXLEN", most_looked_at)
 end
 
 --- Takes one finished job out of its queue: the entry in `jobs` first, the one in the set last.
@@ -104,9 +115,7 @@ function bee.remove_finished(queue, state, id, before)
   if not start then return "kept", "its time is not known" end
   if start >= before then return "kept", "it was added again" end
   if waits_again(queue, id) then return "kept", "it waits for another attempt" end
-  redis.call("HDEL", queue .. "jobs", id)
-  redis.call("SREM", queue .. state, id)
-  return "removed"
+  return move({ "HDEL", queue .. "jobs", id }, { "SREM", queue .. state, id }, "removed")
 end
 
 -- Failed and delayed jobs
@@ -124,9 +133,7 @@ function bee.retry(queue, id)
   if not is_member(queue .. "failed", id) then return "gone" end
   if not read(queue, id) then return "kept", "its entry in jobs is missing" end
   redis.call("LLEN", queue .. "waiting")
-  redis.call("SREM", queue .. "failed", id)
-  redis.call("LPUSH", queue .. "waiting", id)
-  return "retried"
+  return move({ "SREM", queue .. "failed", id }, { "LPUSH", queue .. "waiting", id }, "retried")
 end
 
 --- Jobs that were due at `before` (ms) or earlier: queue, id.
@@ -143,9 +150,7 @@ function bee.promote(queue, id, before)
   if tonumber(score) > before then return "kept", "it was delayed again" end
   if not read(queue, id) then return "kept", "its entry in jobs is missing" end
   redis.call("LLEN", queue .. "waiting")
-  redis.call("ZREM", queue .. "delayed", id)
-  redis.call("LPUSH", queue .. "waiting", id)
-  return "promoted"
+  return move({ "ZREM", queue .. "delayed", id }, { "LPUSH", queue .. "waiting", id }, "promoted")
 end
 
 -- Stalled jobs
@@ -181,10 +186,13 @@ function bee.requeue(queue, id)
   if not is_member(queue .. "stalling", id) then return "gone" end
   if not read(queue, id) then return "kept", "its entry in jobs is missing" end
   redis.call("LLEN", queue .. "waiting")
-  if redis.call("LREM", queue .. "active", 0, id) == 0 then return "gone" end
-  redis.call("SREM", queue .. "stalling", id)
-  redis.call("LPUSH", queue .. "waiting", id)
-  return "requeued"
+  if not redis.call("LPOS", queue .. "active", id) then return "gone" end
+  return atomically({ queue .. "active" }, function(write)
+    write("LREM", queue .. "active", 0, id)
+    write("SREM", queue .. "stalling", id)
+    write("LPUSH", queue .. "waiting", id)
+    return "requeued"
+  end)
 end
 
 return bee

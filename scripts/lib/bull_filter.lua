@@ -3,8 +3,8 @@ local filter = {}
 
 local bits = 2 ^ 25
 
---- An empty one: `add(text)`, and `has(text)` for those that were added. One that was not may seem to have been, at 4 of
---- 1,000 if a million were; with another `salt` it is another one.
+--- An empty one: `add(text)`, and `has(text)` for those that were added. One that was not may seem to have been, at 4
+--- of 1,000 if a million were; with another `salt` it is another one.
 function filter.new(salt)
   local words = {} -- 32 bits each: 8 MB when all are there
 

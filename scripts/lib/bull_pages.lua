@@ -65,9 +65,9 @@ local function has_any(page, set)
 end
 
 --- Elements of a list that changes all the time (`wait`, `active`), from its right end to its left. Each page begins
---- beside what the last one ended with; where all of that is gone, the walk steps back, so that elements may come twice,
---- and none that stays is passed over. The number of pages is bounded by the length at the beginning, for workers may
---- empty a list as fast as it is read.
+--- beside what the last one ended with; where all of that is gone, the walk steps back, so that elements may come
+--- twice, and none that stays is passed over. The number of pages is bounded by the length at the
+--- beginning, for workers may empty a list as fast as it is read.
 function pages.list(key)
   local passed, page, left, ended, at_end, most = 0, {}, 0, nil, false, nil
 

@@ -96,26 +96,24 @@ end
 -- Failed and delayed. These are called in one script, where nothing comes in between.
 
 --- Behind all jobs of the same priority, ahead of those without one (addJobWithPriority.lua).
-local function push_by_priority(queue, list, id, priority)
-  redis.call("ZADD", queue .. "priority", priority, id)
-  local ahead = redis.call("ZCOUNT", queue .. "priority", 0, priority) - 1
+local function push_by_priority(write, queue, list, id, priority)
+  local ahead = redis.call("ZCOUNT", queue .. "priority", 0, priority)
+  local score = redis.call("ZSCORE", queue .. "priority", id)
+  if score and tonumber(score) <= priority then ahead = ahead - 1 end -- that is the job itself
   local beside = redis.call("LINDEX", list, redis.call("LLEN", list) - ahead)
-  if beside then
-    redis.call("LINSERT", list, "BEFORE", beside, id)
-  else
-    redis.call("RPUSH", list, id)
-  end
+  write("ZADD", queue .. "priority", priority, id)
+  if beside then write("LINSERT", list, "BEFORE", beside, id) else write("RPUSH", list, id) end
 end
 
-local function push(queue, id, priority, command)
+local function push(write, queue, id, priority, command)
   local list = target_of(queue)
   priority = tonumber(priority or "") or 0
   if priority == 0 then
-    redis.call(command, list, id) -- commands: LPUSH, RPUSH
+    write(command, list, id) -- commands: LPUSH, RPUSH
   else
-    push_by_priority(queue, list, id, priority)
+    push_by_priority(write, queue, list, id, priority)
   end
-  redis.call("PUBLISH", queue .. "waiting@", id)
+  write("PUBLISH", queue .. "waiting@", id)
 end
 
 --- Raises now, before the first write, what would raise between two of them.
@@ -147,12 +145,14 @@ function waiting.retry(queue, id, score, now)
   if redis.call("EXISTS", job .. ":lock") == 1 then return "kept", "a worker holds its lock" end
   require_types(queue)
 
-  redis.call("ZREM", queue .. "failed", id)
-  redis.call("HDEL", job, "finishedOn", "processedOn", "failedReason")
-  redis.call("HSET", job, "retriedOn", ms(now))
-  local is_lifo = json.get(fields[2] or "", "lifo") == "true"
-  push(queue, id, fields[3], is_lifo and "RPUSH" or "LPUSH")
-  return "retried"
+  return atomically({ job }, function(write)
+    write("ZREM", queue .. "failed", id)
+    write("HDEL", job, "finishedOn", "processedOn", "failedReason")
+    write("HSET", job, "retriedOn", ms(now))
+    local is_lifo = json.get(fields[2] or "", "lifo") == "true"
+    push(write, queue, id, fields[3], is_lifo and "RPUSH" or "LPUSH")
+    return "retried"
+  end)
 end
 
 -- A score in `delayed` is ms * 4096 and 12 bits of a counter (addJob-6.lua).
@@ -175,10 +175,12 @@ function waiting.promote(queue, id, before)
   if not fields[1] then return "kept", "its hash is missing" end
   require_types(queue)
 
-  redis.call("ZREM", queue .. "delayed", id)
-  redis.call("HSET", job, "delay", "0")
-  push(queue, id, fields[2], "LPUSH")
-  return "promoted"
+  return atomically({ job }, function(write)
+    write("ZREM", queue .. "delayed", id)
+    write("HSET", job, "delay", "0")
+    push(write, queue, id, fields[2], "LPUSH")
+    return "promoted"
+  end)
 end
 
 return waiting

@@ -153,11 +153,16 @@ function bullmq.is_a_job(key)
   return fields[1] and fields[2]
 end
 
---- The sub-keys that are this job's own.
-local function own_sub_keys(job)
+--- Those of a job's sub-keys that are its own; `count` of them exist.
+local function own_sub_keys(sub_keys, count)
   local own = {}
-  for _, key in ipairs { bullmq.sub_keys(job) } do
-    if not bullmq.is_a_job(key) then own[#own + 1] = key end
+  for _, key in ipairs(sub_keys) do
+    if count == 0 then break end
+    local type = redis.call("TYPE", key).ok
+    if type ~= "none" then
+      count = count - 1
+      if type ~= "hash" or not bullmq.is_a_job(key) then own[#own + 1] = key end
+    end
   end
   return own
 end
@@ -178,15 +183,17 @@ end
 -- hash is what is watched; the index itself changes all the time on a busy queue.
 function bullmq.remove_finished(queue, state, id, before, keep)
   local index, job = queue .. state, queue .. id
-  return atomically({ job, bullmq.sub_keys(job) }, function(write, watch)
+  local sub_keys = { bullmq.sub_keys(job) }
+  return atomically({ job, unpack(sub_keys) }, function(write, watch)
     local score, fields, sub_key_count = unpack(pipelined {
       { "ZSCORE", index, id },
       { "HMGET", job, "finishedOn", "parentKey", "deid" },
-      { "EXISTS", bullmq.sub_keys(job) },
+      { "EXISTS", unpack(sub_keys) },
     })
     if not score then return "gone" end
     if tonumber(score) >= before then return "kept", "it has finished again" end
-    if keep > 0 and redis.call("ZREVRANK", index, id) < keep then return "kept", "among the newest" end
+    local newer = keep > 0 and redis.call("ZREVRANK", index, id) -- none if it has just gone
+    if newer and newer < keep then return "kept", "among the newest" end
 
     local finished, parent, dedup = tonumber(fields[1]), fields[2], fields[3]
     if finished and finished >= before then return "kept", "its finishedOn is newer than its place in the index" end
@@ -201,7 +208,7 @@ function bullmq.remove_finished(queue, state, id, before, keep)
       if redis.call("GET", key) == id then write("UNLINK", key, queue .. "dn:" .. dedup) end
     end
     if parent then write("SREM", parent .. ":dependencies", job) end
-    write("UNLINK", job, unpack(sub_key_count > 0 and own_sub_keys(job) or {}))
+    write("UNLINK", job, unpack(own_sub_keys(sub_keys, sub_key_count)))
     write("ZREM", index, id)
     return "removed"
   end)

@@ -24,22 +24,22 @@ end
 
 local function steps_for(elements) return math.max(1, math.ceil(elements / step)) end
 
---- Moves up to `step` elements of one list to the other, from its end `side` to the opposite one, so that their
--- order stays; or the whole list at once if it is long and the other does not exist. Whether nothing is left then.
-local function move(write, watch, from, side, to)
+--- Up to `step` elements of one list are to go to the other, from its end `side` to the opposite one, so that their
+-- order stays; or the whole list at once if it is long and the other does not exist. Whether nothing is left then, and
+-- what names the writes.
+local function move(watch, from, side, to)
   local elements = redis.call("LLEN", from)
   if elements > step and redis.call("EXISTS", to) == 0 then
     watch(to)
     if redis.call("EXISTS", to) == 0 then
-      write("RENAME", from, to)
-      return true
+      return true, function(write) write("RENAME", from, to) end
     end
   end
-  if elements > 0 then
-    local opposite = side == "LEFT" and "RIGHT" or "LEFT"
-    for _ = 1, math.min(elements, step) + spare do write("LMOVE", from, to, side, opposite) end
+  local opposite = side == "LEFT" and "RIGHT" or "LEFT"
+  local moves = elements > 0 and math.min(elements, step) + spare or 0
+  return elements <= step, function(write)
+    for _ = 1, moves do write("LMOVE", from, to, side, opposite) end
   end
-  return elements <= step
 end
 
 --- Whether BullMQ leaves the jobs of this queue in `wait` while it is paused.
@@ -58,7 +58,8 @@ function pause.steps(queue)
 end
 
 --- One step: from the first on no worker of BullMQ 5 or 6 takes a job any more, and the mark is set if it was
--- us who paused. The others only move, so that it does not matter which of them are decided on together.
+-- us who paused. The others only move, so that it does not matter which of them are decided on together. What removes
+-- something goes first: above maxmemory a script may write on after that, and would else do the half of it.
 function pause.pause(p, queue, number)
   return atomically({ queue .. "meta" }, function(write, watch)
     local facts = bullmq.facts(queue)
@@ -69,10 +70,10 @@ function pause.pause(p, queue, number)
     if not facts.paused and number ~= "1" then return "gone", "the first step comes first" end
 
     if not facts.paused then
-      write("HSET", queue .. "meta", "paused", "1", mark, string.format("%.0f", p.now))
       write("DEL", queue .. "marker")
+      write("HSET", queue .. "meta", "paused", "1", mark, string.format("%.0f", p.now))
     end
-    if strays then move(write, watch, queue .. "wait", "RIGHT", queue .. "paused") end
+    if strays then select(2, move(watch, queue .. "wait", "RIGHT", queue .. "paused"))(write) end
     if facts.paused then return "moved", "jobs that came to wait in spite of the pause" end
     bullmq.event(write, queue, facts, "paused")
     return "paused"
@@ -114,10 +115,11 @@ function pause.resume(p, queue)
 
     local parked, waiting = redis.call("LLEN", queue .. "paused"), redis.call("LLEN", queue .. "wait")
     if not facts.paused and not marked and parked == 0 then return "gone" end
-    local is_last = move(write, watch, queue .. "paused", "LEFT", queue .. "wait")
+    local is_last, put_back = move(watch, queue .. "paused", "LEFT", queue .. "wait")
+    if is_last then write("HDEL", queue .. "meta", "paused", mark) end
+    put_back(write)
     if not is_last then return "moved" end
 
-    write("HDEL", queue .. "meta", "paused", mark)
     wake(write, queue, facts, parked + waiting)
     if not facts.paused then return parked > 0 and "moved" or "gone" end
     bullmq.event(write, queue, facts, "resumed")

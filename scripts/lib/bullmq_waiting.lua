@@ -1,33 +1,8 @@
 --- How failed and overdue jobs of BullMQ 3 to 6 come to wait for a worker again.
 -- Facts from the library's own scripts (bullmq dist/cjs/commands), named where they are used.
 local bullmq = require "lib.bullmq"
+local in_turn = require "lib.in_turn"
 local waiting = {}
-
---- Lists where another item of this run is about to insert a job at its place: what an item reads of them
--- tells nothing until that has happened, for both may belong to one transaction.
-local claimed = {}
-local not_yet = {}
-
---- atomically(), with `claim(list)` for those whose writes depend on what the list holds: one at a time.
-local function in_turn(id, keys, decide)
-  local mine
-  local function claim(list)
-    if claimed[list] and claimed[list] ~= id then return false end
-    claimed[list], mine = id, list
-    return true
-  end
-  local function attempt()
-    local done, outcome, reason = pcall(atomically, keys, function(write, watch)
-      return decide(write, watch, claim)
-    end)
-    if mine then claimed[mine], mine = nil, nil end
-    if not done then error(outcome, 0) end
-    return outcome, reason
-  end
-  local outcome, reason
-  repeat outcome, reason = attempt() until outcome ~= not_yet
-  return outcome, reason
-end
 
 --- The number that the next prioritized job of a queue gets (getPriorityScore.lua); nil if this one needs none.
 -- It is drawn ahead of the transaction that uses it: a number that stays unused does no harm. Above maxmemory,
@@ -79,7 +54,7 @@ end
 local function move(queue, state, id, score, prepare)
   local job = queue .. id
   local number = draw_number(queue, job)
-  return in_turn(id, { job, queue .. "meta" }, function(write, watch, claim)
+  return in_turn({ job, queue .. "meta" }, function(write, watch, claim)
     local stands, fields = unpack(pipelined {
       { "ZSCORE", queue .. state, id },
       { "HMGET", job, "name", "priority", "parentKey", "opts" },
@@ -90,7 +65,7 @@ local function move(queue, state, id, score, prepare)
     if facts.unknown then return "kept", "written by " .. facts.unknown .. ", which is not known here" end
 
     local priority = tonumber(fields[2]) or 0
-    if priority > 0 and facts.priorities == "place" and not claim(facts.list) then return not_yet end
+    if priority > 0 and facts.priorities == "place" then claim(facts.list) end -- where others find their places
 
     write("ZREM", queue .. state, id)
     local push, outcome = prepare(write, watch, job, fields[3], fields[4])
@@ -149,10 +124,22 @@ function waiting.promote(queue, id, score)
   end)
 end
 
---- Ids and scores of the jobs that failed at `since` (ms) or later, and not after `now`, with an error like `error`,
+local newest = {}
+
+--- The time of the newest failure of a queue when the run first looked; not after `now`. Workers write it by their own
+-- clocks, which may be slow: `now` alone would not tell what fails again during the run.
+local function newest_failure(queue, now)
+  if not newest[queue] then
+    local last = redis.pcall("ZREVRANGE", queue .. "failed", 0, 0, "WITHSCORES") -- another type is told by the walk
+    newest[queue] = math.min(now, tonumber(last[2]) or 0)
+  end
+  return newest[queue]
+end
+
+--- Ids and scores of the jobs that failed at `since` (ms) or later, and before this run, with an error like `error`,
 -- oldest first. So one that fails again at once is not retried twice in a run.
 function waiting.failed_since(queue, since, now, error)
-  local from, to = since and string.format("%.0f", since) or "-inf", string.format("%.0f", now)
+  local from, to = since and string.format("%.0f", since) or "-inf", string.format("%.0f", newest_failure(queue, now))
   local walk = scan.zset(queue .. "failed", from, to)
   return bullmq.examine(walk, function(id)
     return { { "HMGET", queue .. id, "name", "failedReason" } }

@@ -1,38 +1,8 @@
 --- What Celery 5 keeps in Redis as its result backend, and the broker's queues as kombu names them.
 -- Facts from celery/backends/base.py, celery/backends/redis.py and kombu/transport/redis.py. The messages
 -- that workers hold are in lib.celery_unacked.
+local iso_time = require "lib.iso_time"
 local celery = {}
-
--- Times
-
---- Days from 1970-01-01 to a date of the Gregorian calendar.
-local function days(year, month, day)
-  if month <= 2 then year, month = year - 1, month + 12 end
-  local era = math.floor(year / 400)
-  local of_era = year - era * 400
-  local of_year = math.floor((153 * (month - 3) + 2) / 5) + day - 1
-  return era * 146097 + of_era * 365 + math.floor(of_era / 4) - math.floor(of_era / 100) + of_year - 719468
-end
-
---- The offset from UTC, in minutes, that a time ends with. Without one it is UTC: Celery before 5.3 writes
---- datetime.utcnow(), later versions write an offset (_get_result_meta).
-local function offset(zone)
-  if zone == "" or zone == "Z" then return 0 end
-  local sign, hours, minutes = zone:match("^([+-])(%d%d):?(%d%d)$")
-  if not sign then return nil end
-  return (sign == "-" and -1 or 1) * (hours * 60 + minutes)
-end
-
---- A time as Python's isoformat() writes it, in ms since 1970; nil if it is none.
-function celery.time(text)
-  if type(text) ~= "string" then return nil end
-  local year, month, day, hour, minute, second, fraction, zone =
-    text:match("^(%d%d%d%d)%-(%d%d)%-(%d%d)T(%d%d):(%d%d):(%d%d)(%.?%d*)(.*)$")
-  local minutes_ahead = year and offset(zone)
-  if not minutes_ahead then return nil end
-  local passed = days(tonumber(year), tonumber(month), tonumber(day)) * 86400 + hour * 3600 + minute * 60 + second
-  return (passed - minutes_ahead * 60 + (tonumber("0" .. fraction) or 0)) * 1000
-end
 
 -- Results
 
@@ -51,7 +21,7 @@ function celery.result(text)
   if not meta or type(meta.status) ~= "string" then return nil, "its layout is unknown" end
   local result = { status = meta.status, group = type(meta.group_id) == "string" and meta.group_id or nil }
   if not final[meta.status] then return result end
-  result.done = celery.time(meta.date_done)
+  result.done = iso_time.parse(meta.date_done) -- without an offset before Celery 5.3: datetime.utcnow()
   if not result.done then return nil, "its date_done is unknown" end
   return result
 end

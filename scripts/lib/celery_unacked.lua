@@ -1,6 +1,7 @@
 --- The messages that Celery's workers hold (kombu's `unacked` and `unacked_index`), and how one goes back
 --- into its queue. Facts from kombu/transport/redis.py, named where they are used.
 local celery = require "lib.celery"
+local iso_time = require "lib.iso_time"
 local json = require "lib.json"
 local unacked = {}
 
@@ -22,18 +23,20 @@ local function parse(entry)
   local message, exchange, routing_key = unpack(celery.decode(entry) or {})
   local properties = type(message) == "table" and table_or_nil(message.properties)
   if not properties or type(exchange) ~= "string" or type(routing_key) ~= "string" then return nil end
+  local headers = table_or_nil(message.headers)
+  local eta = false
+  if headers and type(headers.eta) == "string" then eta = iso_time.parse(headers.eta) end
+  if eta == nil then return nil end -- it may be far away
   return {
     entry = entry,
     exchange = exchange,
     routing_key = routing_key,
-    headers = table_or_nil(message.headers),
+    headers = headers,
+    eta = eta, -- when the task is to start, in ms; false if at once
     properties = properties,
     delivery_info = table_or_nil(properties.delivery_info),
   }
 end
-
---- When a task is to start, in ms; nil if at once.
-local function eta(message) return message.headers and celery.time(message.headers.eta) end
 
 local function priority(message)
   local number = tonumber(message.properties.priority)
@@ -166,7 +169,7 @@ end
 --- Whether a message is held longer than the visibility timeout: since its delivery or, if the task is to
 --- start later than that, since its eta. Until then it waits in the memory of a worker, by intent.
 local function is_stalled(p, message, delivered)
-  local starts = math.max(delivered, message and eta(message) or 0)
+  local starts = math.max(delivered, message and message.eta or 0)
   return starts <= p.now - p.visibility_timeout
 end
 
@@ -213,10 +216,12 @@ function unacked.restore(p, tag)
   if not lists then return "kept", problem end
   local text = redelivered(message)
   if not text then return "kept", "its layout is unknown" end
-  for _, list in ipairs(lists) do redis.call("RPUSH", list, text) end
-  redis.call("HDEL", hash, tag)
-  redis.call("ZREM", index, tag)
-  return "requeued"
+  return atomically({ hash }, function(write)
+    for _, list in ipairs(lists) do write("RPUSH", list, text) end
+    write("HDEL", hash, tag)
+    write("ZREM", index, tag)
+    return "requeued"
+  end)
 end
 
 -- Orphans

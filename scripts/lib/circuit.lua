@@ -1,5 +1,6 @@
 --- How circuit breakers keep their state in Redis, and what removing it does.
 local keys = require "lib.keys"
+local owner = require "lib.owner"
 
 local circuit = {}
 
@@ -14,6 +15,15 @@ end
 local function parts_of(key)
   local base = pybreaker_base(key)
   return base and { base .. "state", base .. "fail_counter", base .. "opened_at" } or { key }
+end
+
+--- Those of them that are of a wanted type.
+local function of_wanted_type(p, parts)
+  local wanted = {}
+  for _, part in ipairs(parts) do
+    if keys.is_among(p.type, redis.call("TYPE", part).ok) then wanted[#wanted + 1] = part end
+  end
+  return wanted
 end
 
 --- Whether somebody has locked this light of stoplight by hand (locked_red, locked_green).
@@ -33,7 +43,9 @@ function circuit.reset(p, key)
     if kind == "none" then return "gone" end
     if not keys.is_among(p.type, kind) then return "kept", "it is a " .. kind end
     if is_locked(key, kind) then return "kept", "it was locked by hand" end
-    write("UNLINK", unpack(parts))
+    local library = owner.of(key, kind)
+    if library then return "kept", "it belongs to " .. library end
+    write("UNLINK", unpack(of_wanted_type(p, parts)))
     return "removed", closed
   end)
 end

@@ -59,6 +59,7 @@ end
 
 --- Refuses parameters that do not go together.
 local function check(p)
+  keys.require_narrow(p)
   if p.action == "expire" and p.only == "all" then
     error("action=expire gives a TTL to keys that have none: it goes with only=leaked", 0)
   end
@@ -93,15 +94,32 @@ local function rule_objects(p, key, kind)
   return rules[p.limiter](p, key, kind)
 end
 
+--- Why a key of this type is not meant, or nil.
+local function wrong_kind(p, key, kind)
+  if not keys.is_among(p.type, kind) then return "it is a " .. kind .. " now" end
+  local library = p.limiter ~= "bullmq" and owner.of(key, kind)
+  return library and "it belongs to " .. library or nil
+end
+
 --- Whether a missing TTL alone decides, which Redis can do in one command with the deletion.
 function limiter.only_ttl_decides(p) return p.only == "leaked" and not p.limiter and p.action ~= "expire" end
+
+--- Removes one key if it has no TTL, without a transaction: Redis takes none above maxmemory.
+function limiter.purge_leaked(p, key)
+  local kind = redis.call("TYPE", key).ok
+  if kind == "none" then return "gone" end
+  local objection = wrong_kind(p, key, kind)
+  if objection then return "kept", objection end
+  return redis.call("PEXPIRE", key, -1, "NX") == 1 and "removed" or "gone" -- a time in the past: it deletes
+end
 
 --- Removes one key or gives it a TTL, unless it is no longer what it was found to be.
 function limiter.purge(p, key)
   return atomically({ key }, function(write)
     local kind, ttl = unpack(pipelined { { "TYPE", key }, { "PTTL", key } })
     if kind.ok == "none" then return "gone" end
-    if not keys.is_among(p.type, kind.ok) then return "kept", "it is a " .. kind.ok .. " now" end
+    local wrong = wrong_kind(p, key, kind.ok)
+    if wrong then return "kept", wrong end
     local window = p.window
     if p.only == "leaked" then
       if ttl ~= -1 then return "kept", "it has a TTL now" end

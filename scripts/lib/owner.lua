@@ -31,16 +31,20 @@ local bull_structures = {
   ["repeat"] = "zset", priority = "zset",
 }
 
+local bee_structures = {
+  waiting = "list", active = "list", delayed = "zset", succeeded = "set", failed = "set", stalling = "set",
+}
+
 --- BullMQ has a hash `meta` with its version or its stream's length, Bull 4 a counter `id` beside its lists and
---- sorted sets, Bee-Queue both `id` and the hash `jobs`.
+--- sorted sets, Bee-Queue the hash `jobs`, and a counter unless all its jobs were given ids by the program.
 local function queue_at(base)
   if type_of(base .. "meta") == "hash" then
     local meta = redis.call("HMGET", base .. "meta", "version", "opts.maxLenEvents")
     if meta[1] or meta[2] then return "BullMQ" end
   end
-  if type_of(base .. "id") ~= "string" then return nil end
-  if type_of(base .. "jobs") == "hash" then return "Bee-Queue" end
-  return has_types(base, bull_structures) and "Bull" or nil
+  local has_counter = type_of(base .. "id") == "string"
+  if type_of(base .. "jobs") == "hash" and (has_counter or has_types(base, bee_structures)) then return "Bee-Queue" end
+  return has_counter and has_types(base, bull_structures) and "Bull" or nil
 end
 
 --- The library of the BullMQ, Bull or Bee-Queue queue with this base key (`bull:mail:`), or nil.
@@ -53,8 +57,9 @@ local function node_queue(key)
   for _, base in ipairs(bases) do
     traces[#traces + 1] = base .. "meta"
     traces[#traces + 1] = base .. "id"
+    traces[#traces + 1] = base .. "jobs"
   end
-  if redis.call("EXISTS", unpack(traces)) == 0 then return nil end -- bounded: 16 keys
+  if redis.call("EXISTS", unpack(traces)) == 0 then return nil end -- bounded: 24 keys
   for _, base in ipairs(bases) do
     local library = queue_at(base)
     if library then return library end
@@ -73,6 +78,20 @@ end
 
 local sidekiq_keys = { queues = true, retry = true, schedule = true, dead = true, processes = true }
 
+local identity = ":%d+:" .. ("%x"):rep(12)
+
+--- Whether a key is what a process of Sidekiq keeps of itself: `<host>:<pid>:<nonce>` and what begins with it.
+local function is_of_a_process(key)
+  local name = key:match("^(.+" .. identity .. ")$") or key:match("^(.+" .. identity .. "):workers$")
+    or key:match("^(.+" .. identity .. "):work$") or key:match("^(.+" .. identity .. ")%-signals$")
+  if not name then return false end
+  if is_member("processes", name) then return true end
+  for _, namespace in ipairs(possible_bases(name)) do
+    if is_member(namespace .. "processes", name:sub(#namespace + 1)) then return true end
+  end
+  return false
+end
+
 --- Sidekiq and Resque: a set `queues` beside the lists `queue:<name>`, perhaps all under one namespace.
 local function sidekiq(key)
   local namespace, name = key:match("^(.*:)([^:]+)$")
@@ -80,14 +99,16 @@ local function sidekiq(key)
   if sidekiq_keys[name] and type_of(namespace .. "queues") == "set" then return "Sidekiq" end
   namespace, name = key:match("^(.-)queue:(.+)$")
   if namespace and is_member(namespace .. "queues", name) then return "Sidekiq" end
-  local identity = key:match("^(.+):workers$") or key:match("^(.+)%-signals$") or key
-  return is_member("processes", identity) and "Sidekiq" or nil
+  return is_of_a_process(key) and "Sidekiq" or nil
 end
 
 local celery_keys = { unacked = "hash", unacked_index = "zset", unacked_mutex = "string" }
 
-local function celery(key)
-  if key:find("^_kombu%.binding%.") or celery_keys[key] then return "Celery" end
+--- What kombu keeps, perhaps with a key prefix in front; of its queues the empty ones have no key.
+local function celery(key, kind)
+  if kind == "set" and key:find("_kombu.binding.", 1, true) then return "Celery" end
+  if kind == celery_keys[key:match("unacked[_%l]*$") or ""] then return "Celery" end
+  if kind ~= "list" then return nil end
   local queue = key:gsub("\6\22%d$", "")
   return type_of("_kombu.binding." .. queue) == "set" and "Celery" or nil
 end
@@ -99,10 +120,16 @@ local function looks_like_a_job(element)
   return has("delivery_tag") or has("class") and has("args") or has("displayName") and has("job")
 end
 
+--- The elements at both ends; as those of delayed jobs are kept in sorted sets, too.
+local function ends_of(key, kind)
+  if kind == "list" then return pipelined { { "LINDEX", key, 0 }, { "LINDEX", key, -1 } } end
+  if kind ~= "zset" then return {} end
+  local first, last = unpack(pipelined { { "ZRANGE", key, 0, 0 }, { "ZRANGE", key, -1, -1 } })
+  return { first[1], last[1] }
+end
+
 local function holds_jobs(key, kind)
-  if kind ~= "list" then return nil end
-  local ends = pipelined { { "LINDEX", key, 0 }, { "LINDEX", key, -1 } }
-  for _, element in ipairs(ends) do
+  for _, element in ipairs(ends_of(key, kind)) do
     if element and looks_like_a_job(element) then return "a job queue" end
   end
   return nil
@@ -110,7 +137,7 @@ end
 
 --- The library whose queue this key of type `kind` is part of, or nil.
 function owner.of(key, kind)
-  return node_queue(key) or rq(key) or sidekiq(key) or celery(key) or holds_jobs(key, kind)
+  return node_queue(key) or rq(key) or sidekiq(key) or celery(key, kind) or holds_jobs(key, kind)
 end
 
 return owner

@@ -1,270 +1,339 @@
 --- Finds the queues of every job library on a server, and reads of each one how it is, by a few commands that do
--- not grow with it. What tells a library apart, and where it keeps what, stands in its own module.
-local base64 = require "lib.base64"
+-- not grow with it. What only looks like a queue by its name is none: a `meta` without BullMQ's own version, a counter
+-- `id` beside nothing, a set `queues` without jobs or processes.
 local bee = require "lib.bee"
-local bull = require "lib.bull"
 local bullmq = require "lib.bullmq"
-local rq_time = require "lib.rq_time"
+local iso_time = require "lib.iso_time"
+local json = require "lib.json"
+local owner = require "lib.owner"
+local process = require "lib.sidekiq_process"
+local workers = require "lib.queue_workers"
 local report = {}
 
 local minute = 60000
 
 -- A state is { name, jobs }. A queue is { family, name, states, workers, oldest (age in ms of the job that is
 -- next), per_minute (jobs that finished in the last minute), paused }, each but the first three nil if it cannot
--- be told.
+-- be told; or { family, name, problem }.
 
 local function score(ms) return string.format("%.0f", ms) end
+local function seconds(ms) return string.format("%.3f", ms / 1000) end
+local function exists(key) return redis.call("EXISTS", key) == 1 end
+local function type_of(key) return redis.call("TYPE", key).ok end
 
---- How many clients have a name: that of BullMQ's and Bull's workers is made of prefix and queue (queue-base.js
--- clientName, with `:w` since 5; bull worker.js).
-local function count_named(clients, name)
-  local count = 0
-  for _, suffix in ipairs { "", ":w" } do count = count + (clients[name .. suffix] or 0) end
-  return count
+--- Iterates over the base keys of the keys that `match` and end in `suffix`.
+local function bases(match, kind, suffix)
+  local keys = scan.keys { match = match, type = kind }
+  return function()
+    local key = keys()
+    return key and key:sub(1, -#suffix - 1)
+  end
 end
 
---- Names of all clients, and how many have each. Those of BullMQ's workers with a name of their own are cut to `:w`.
-local function client_names()
-  local counts = {}
-  for line in redis.call("CLIENT", "LIST"):gmatch("[^\n]+") do
-    local name = line:match(" name=(%S+)")
-    if name then
-      name = name:match("^(.-:w):") or name
-      counts[name] = (counts[name] or 0) + 1
+local page_size = 200
+
+--- The values of an iterator for which a command says yes; they are asked about in pages.
+local function only(iterator, command, says_yes)
+  local page, at, replies = {}, 0, {}
+  return function()
+    while true do
+      if at == #page then
+        page, at = {}, 0
+        local commands = {}
+        for value in iterator do
+          page[#page + 1], commands[#page + 1] = value, command(value)
+          if #page == page_size then break end
+        end
+        if #page == 0 then return nil end
+        replies = pipelined(commands)
+      end
+      at = at + 1
+      if says_yes(page[at], replies[at]) then return page[at] end
     end
   end
-  return counts
 end
 
---- Workers of BullMQ and Bull on the queue at `base`, whose name may be any of its last segments.
-local function workers_at(base, clients)
-  local whole, count, at = base:sub(1, -2), 0, nil
-  repeat
-    at = whole:find(":", (at or 0) + 1, true)
-    if at then count = count + count_named(clients, whole:sub(1, at) .. base64.encode(whole:sub(at + 1))) end
-  until not at
-  return count
+-- BullMQ and Bull: the same structures
+
+--- Since when a job waits, at the earliest: since it was added, or was due, or ran the last time. A delay that is over
+--- is only in its options (promoteDelayedJobs.lua).
+local function since_when(job)
+  local times = redis.call("HMGET", job, "timestamp", "delay", "processedOn", "opts")
+  local added = tonumber(times[1] or nil)
+  if not added then return nil end
+  local delay = math.max(tonumber(times[2] or nil) or 0, json.number(json.get(times[4] or "", "delay")) or 0)
+  return math.max(added + delay, tonumber(times[3] or nil) or 0)
 end
 
-local function age_of(base, now, ids)
-  for _, id in ipairs(ids) do
-    if id and not bullmq.is_pseudo(id) then
-      local times = redis.call("HMGET", base .. id, "timestamp", "delay")
-      if times[1] then return now - tonumber(times[1]) - (tonumber(times[2]) or 0) end
-    end
+local function is_marker(id) return id and bullmq.is_pseudo(id) or false end
+
+--- How many ids at the two ends of a list of this length are no jobs.
+local function markers(length, head, tail)
+  return (is_marker(tail) and 1 or 0) + (length > 1 and is_marker(head) and 1 or 0)
+end
+
+local function age_of_next(base, now, tails)
+  for _, id in ipairs(tails) do
+    local since = id and not is_marker(id) and since_when(base .. id)
+    if since then return now - since end
   end
   return nil
 end
 
---- BullMQ and Bull: the same structures.
-local function bull_like(family, base, now, clients)
+local function bull_like(family, base, now, seen)
   local wait, paused_jobs, prioritized, active, delayed, overdue, children, completed, failed, finished, failed_now,
-    head, tail, paused_tail, is_paused, old_pause = unpack(pipelined {
+    head, tail, before_tail, paused_head, paused_tail, is_paused, old_pause = unpack(pipelined {
     { "LLEN", base .. "wait" }, { "LLEN", base .. "paused" }, { "ZCARD", base .. "prioritized" },
     { "LLEN", base .. "active" }, { "ZCARD", base .. "delayed" },
     { "ZCOUNT", base .. "delayed", "-inf", "(" .. score((now + 1) * 4096) },
     { "ZCARD", base .. "waiting-children" }, { "ZCARD", base .. "completed" }, { "ZCARD", base .. "failed" },
     { "ZCOUNT", base .. "completed", score(now - minute), "+inf" },
     { "ZCOUNT", base .. "failed", score(now - minute), "+inf" },
-    { "LINDEX", base .. "wait", 0 }, { "LINDEX", base .. "wait", -1 }, { "LINDEX", base .. "paused", -1 },
+    { "LINDEX", base .. "wait", 0 }, { "LINDEX", base .. "wait", -1 }, { "LINDEX", base .. "wait", -2 },
+    { "LINDEX", base .. "paused", 0 }, { "LINDEX", base .. "paused", -1 },
     { "HEXISTS", base .. "meta", "paused" }, { "EXISTS", base .. "meta-paused" },
   })
-  local markers = 0
-  for _, id in ipairs { head or "", tail or "" } do
-    if bullmq.is_pseudo(id) then markers = 1 end
-  end
+  local no_jobs = markers(wait, head, tail) + markers(paused_jobs, paused_head, paused_tail)
   return {
     family = family, name = base:sub(1, -2), paused = is_paused == 1 or old_pause == 1,
     states = {
-      { "waiting", wait + paused_jobs + prioritized - markers }, { "active", active }, { "delayed", delayed },
+      { "waiting", wait + paused_jobs + prioritized - no_jobs }, { "active", active }, { "delayed", delayed },
       { "overdue", overdue }, { "waiting for children", children }, { "completed", completed }, { "failed", failed },
     },
-    oldest = age_of(base, now, { tail, paused_tail }), per_minute = finished + failed_now,
-    workers = workers_at(base, clients),
+    oldest = age_of_next(base, now, { tail, before_tail, paused_tail }), per_minute = finished + failed_now,
+    workers = workers.named(seen, base),
   }
 end
 
---- Base keys of the keys that `match` and end in `suffix`, each once.
-local function bases(match, kind, suffix)
-  local seen, keys = {}, scan.keys { match = match, type = kind }
-  return function()
-    for key in keys do
-      local base = key:sub(1, -#suffix - 1)
-      if not seen[base] then
-        seen[base] = true
-        return base
-      end
+local function each_bullmq(visit, now, seen)
+  local metas = only(bases("*:meta", "hash", "meta"), function(base)
+    return { "HMGET", base .. "meta", "version", "opts.maxLenEvents" }
+  end, function(_, meta) return meta[1] and meta[1]:find("^bullmq") or meta[2] and meta[2]:find("^%d+$") end)
+  for base in metas do
+    visit("bullmq", base:sub(1, -2), function() return bull_like("bullmq", base, now, seen) end)
+  end
+end
+
+--- A counter alone is anybody's, unless a worker is named after it: what finished may all be removed.
+local function each_bull(visit, now, seen)
+  local beside = { "wait", "paused", "active", "completed", "failed", "delayed", "priority", "repeat", "meta-paused" }
+  local counters = only(bases("*:id", "string", "id"), function(base)
+    local command = { "EXISTS" }
+    for _, name in ipairs(beside) do command[#command + 1] = base .. name end
+    return command
+  end, function(base, found) return found > 0 or (workers.named(seen, base) or 0) > 0 end)
+  for base in counters do
+    local library = owner.queue_at(base)
+    local is_bull = not library and (exists(base .. "meta-paused") or (workers.named(seen, base) or 0) > 0)
+    if library == "Bull" or is_bull then
+      visit("bull", base:sub(1, -2), function() return bull_like("bull", base, now, seen) end)
     end
   end
 end
 
-local function each_bullmq(visit, now, clients)
-  for base in bases("*:meta", "hash", "meta") do
-    local meta = redis.call("HMGET", base .. "meta", "version", "opts.maxLenEvents")
-    if meta[1] or meta[2] then visit(bull_like("bullmq", base, now, clients)) end
-  end
-end
+-- Bee-Queue
 
-local function each_bull(visit, now, clients)
-  for base in bases("*:id", "string", "id") do
-    if bull.layout(base:match("^[^:]*"), base) == "known" then visit(bull_like("bull", base, now, clients)) end
-  end
+local function bee_queue(base, now)
+  local waiting, active, delayed, overdue, succeeded, failed, tail = unpack(pipelined {
+    { "LLEN", base .. "waiting" }, { "LLEN", base .. "active" }, { "ZCARD", base .. "delayed" },
+    { "ZCOUNT", base .. "delayed", "-inf", score(now) }, { "SCARD", base .. "succeeded" },
+    { "SCARD", base .. "failed" }, { "LINDEX", base .. "waiting", -1 },
+  })
+  local options = tail and json.get(redis.call("HGET", base .. "jobs", tail) or "", "options") or ""
+  local since = json.number(json.get(options, "timestamp"))
+  return {
+    family = "bee", name = base:sub(1, -2),
+    oldest = since and now - math.max(since, json.number(json.get(options, "delay")) or 0),
+    states = {
+      { "waiting", waiting }, { "active", active }, { "delayed", delayed }, { "overdue", overdue },
+      { "completed", succeeded }, { "failed", failed },
+    },
+  }
 end
 
 local function each_bee(visit, now)
   for base in bases("*:jobs", "hash", "jobs") do
-    if bee.is_known(base) then
-      local waiting, active, delayed, overdue, succeeded, failed, tail = unpack(pipelined {
-        { "LLEN", base .. "waiting" }, { "LLEN", base .. "active" }, { "ZCARD", base .. "delayed" },
-        { "ZCOUNT", base .. "delayed", "-inf", score(now) }, { "SCARD", base .. "succeeded" },
-        { "SCARD", base .. "failed" }, { "LINDEX", base .. "waiting", -1 },
-      })
-      local since = tail and bee.created(base, tail)
-      visit {
-        family = "bee", name = base:sub(1, -2), oldest = since and now - since,
-        states = {
-          { "waiting", waiting }, { "active", active }, { "delayed", delayed }, { "overdue", overdue },
-          { "completed", succeeded }, { "failed", failed },
-        },
-      }
-    end
+    if bee.is_known(base) then visit("bee", base:sub(1, -2), function() return bee_queue(base, now) end) end
   end
 end
 
---- Members of a set, as far as `exists(member)`; what a set of processes names may be gone.
-local function count_alive(set, exists)
+-- RQ
+
+local rq = "rq:" -- always
+
+--- A set of workers names their keys, also of those that are gone (worker_registration.py).
+local function count_alive(set)
   local count = 0
-  for member in scan.set(set) do
-    if exists(member) then count = count + 1 end
+  for _ in only(scan.set(set), function(key) return { "EXISTS", key } end, function(_, found) return found == 1 end) do
+    count = count + 1
   end
   return count
 end
 
-local function exists(key) return redis.call("EXISTS", key) == 1 end
-
---- RQ's worker names in the sets are full keys (worker_registration.py).
-local function rq_queue(prefix, name, now)
-  local function key(registry) return prefix .. registry .. ":" .. name end
-  local seconds = score(now / 1000)
+local function rq_queue(name, now)
+  local function key(registry) return rq .. registry .. ":" .. name end
   local waiting, started, scheduled, overdue, deferred, finished, failed, head, suspended = unpack(pipelined {
     { "LLEN", key("queue") }, { "ZCARD", key("wip") }, { "ZCARD", key("scheduled") },
-    { "ZCOUNT", key("scheduled"), "-inf", seconds }, { "ZCARD", key("deferred") }, { "ZCARD", key("finished") },
-    { "ZCARD", key("failed") }, { "LINDEX", key("queue"), 0 }, { "EXISTS", prefix .. "suspended" },
+    { "ZCOUNT", key("scheduled"), "-inf", seconds(now) }, { "ZCARD", key("deferred") }, { "ZCARD", key("finished") },
+    { "ZCARD", key("failed") }, { "LINDEX", key("queue"), 0 }, { "EXISTS", rq .. "suspended" },
   })
-  local enqueued = head and rq_time.parse(redis.call("HGET", prefix .. "job:" .. head, "enqueued_at") or nil)
+  local enqueued = head and iso_time.parse(redis.call("HGET", rq .. "job:" .. head, "enqueued_at") or nil)
   return {
     family = "rq", name = key("queue"), paused = suspended == 1, oldest = enqueued and now - enqueued,
     states = {
       { "waiting", waiting }, { "active", started }, { "delayed", scheduled }, { "overdue", overdue },
       { "deferred", deferred }, { "completed", finished }, { "failed", failed },
     },
-    workers = count_alive(key("workers"), exists),
+    workers = count_alive(key("workers")),
   }
 end
 
---- Sidekiq's queue, whose jobs say themselves when they were enqueued, in seconds or, since 8, in milliseconds.
+local function each_rq(visit, now)
+  if type_of(rq .. "queues") ~= "set" then return end
+  local head = rq .. "queue:"
+  for key in scan.set(rq .. "queues") do
+    if key:sub(1, #head) == head then visit("rq", key, function() return rq_queue(key:sub(#head + 1), now) end) end
+  end
+end
+
+-- Sidekiq
+
+--- A queue whose jobs say themselves when they were enqueued, in seconds or, since 8, in milliseconds.
 local function sidekiq_queue(prefix, name, now, shared)
-  local waiting, tail, paused = unpack(pipelined {
-    { "LLEN", prefix .. "queue:" .. name }, { "LINDEX", prefix .. "queue:" .. name, -1 },
-    { "SISMEMBER", prefix .. "paused", name },
-  })
-  local decoded, job = pcall(cjson.decode, tail or "")
-  local enqueued = decoded and type(job) == "table" and tonumber(job.enqueued_at)
+  local list = prefix .. "queue:" .. name
+  local waiting, tail = unpack(pipelined { { "LLEN", list }, { "LINDEX", list, -1 } })
+  local paused = type_of(prefix .. "paused") == "set" and redis.call("SISMEMBER", prefix .. "paused", name) == 1
+  local enqueued = tail and json.number(json.get(tail, "enqueued_at"))
   if enqueued and enqueued < 1e11 then enqueued = enqueued * 1000 end
   return {
-    family = "sidekiq", name = prefix .. "queue:" .. name, paused = paused == 1, oldest = enqueued and now - enqueued,
-    states = { { "waiting", waiting }, unpack(shared.states) }, workers = shared.workers,
+    family = "sidekiq", name = list, paused = paused, oldest = enqueued and now - enqueued,
+    states = { { "waiting", waiting }, unpack(shared.states) }, workers = shared.workers[name] or 0,
   }
+end
+
+--- How many processes that live, and are not quiet, work on each queue.
+local function sidekiq_workers(prefix)
+  local working = {}
+  for identity in scan.set(prefix .. "processes") do
+    if type_of(prefix .. identity) == "hash" and redis.call("HGET", prefix .. identity, "quiet") ~= "true" then
+      local info = process.info({ prefix = prefix }, identity)
+      for _, queue in ipairs(info and type(info.queues) == "table" and info.queues or {}) do
+        if type(queue) == "string" then working[queue] = (working[queue] or 0) + 1 end
+      end
+    end
+  end
+  return working
+end
+
+local function size_of(set, max)
+  if type_of(set) ~= "zset" then return 0 end
+  return redis.call("ZCOUNT", set, "-inf", max)
 end
 
 --- What all queues of a Sidekiq share.
 local function sidekiq_shared(prefix, now)
-  local seconds = score(now / 1000)
-  local retry, retry_overdue, schedule, schedule_overdue, dead = unpack(pipelined {
-    { "ZCARD", prefix .. "retry" }, { "ZCOUNT", prefix .. "retry", "-inf", seconds },
-    { "ZCARD", prefix .. "schedule" }, { "ZCOUNT", prefix .. "schedule", "-inf", seconds }, { "ZCARD", prefix .. "dead" },
-  })
+  local retry, schedule, now_in_seconds = prefix .. "retry", prefix .. "schedule", seconds(now)
   return {
     states = {
-      { "in retry of all queues", retry }, { "scheduled", schedule }, { "overdue", retry_overdue + schedule_overdue },
-      { "dead", dead },
+      { "in retry of all queues", size_of(retry, "+inf") }, { "scheduled", size_of(schedule, "+inf") },
+      { "overdue", size_of(retry, now_in_seconds) + size_of(schedule, now_in_seconds) },
+      { "dead", size_of(prefix .. "dead", "+inf") },
     },
-    workers = count_alive(prefix .. "processes", function(name) return exists(prefix .. name) end),
+    workers = type_of(prefix .. "processes") == "set" and sidekiq_workers(prefix) or {},
   }
 end
 
---- RQ's set has full keys, Sidekiq's the names of the queues.
-local function each_rq_and_sidekiq(visit, now)
+--- Whether a Sidekiq lives, or has run, under this prefix; Resque has a set `queues` as well, and `workers`.
+local function has_sidekiq(prefix)
+  if type_of(prefix .. "workers") == "set" then return false end
+  return type_of(prefix .. "processes") == "set" or type_of(prefix .. "retry") == "zset"
+    or type_of(prefix .. "schedule") == "zset" or type_of(prefix .. "dead") == "zset"
+    or exists(prefix .. "stat:processed")
+end
+
+local function holds_sidekiq_jobs(list)
+  local tail = redis.call("LINDEX", list, -1)
+  return tail and json.string(json.get(tail, "jid")) and json.string(json.get(tail, "class")) and true or false
+end
+
+--- The lists that a set `queues` names; of one that is empty there is no list.
+local function sidekiq_lists(prefix)
+  local is_sidekiq = has_sidekiq(prefix)
+  return only(scan.set(prefix .. "queues"), function(name)
+    return { "TYPE", prefix .. "queue:" .. name }
+  end, function(name, kind)
+    return kind.ok == "none" and is_sidekiq
+      or kind.ok == "list" and (is_sidekiq or holds_sidekiq_jobs(prefix .. "queue:" .. name))
+  end)
+end
+
+local function each_sidekiq(visit, now)
   for prefix in bases("*queues", "set", "queues") do
-    local shared
-    if prefix == "" or prefix:sub(-1) == ":" then
-      for member in scan.set(prefix .. "queues") do
-        local head = prefix .. "queue:"
-        if prefix ~= "" and member:sub(1, #head) == head then
-          visit(rq_queue(prefix, member:sub(#head + 1), now))
-        elseif exists(prefix .. "processes") or exists(prefix .. "queue:" .. member) then
-          shared = shared or sidekiq_shared(prefix, now)
-          visit(sidekiq_queue(prefix, member, now, shared))
-        end
+    if prefix == "" or prefix:sub(-1) == ":" and prefix ~= rq then
+      local shared
+      for name in sidekiq_lists(prefix) do
+        shared = shared or sidekiq_shared(prefix, now)
+        visit("sidekiq", prefix .. "queue:" .. name, function() return sidekiq_queue(prefix, name, now, shared) end)
       end
     end
   end
 end
 
+-- Celery
+
 local separator = "\6\22"
-local own_exchanges = { "celery.pidbox", "reply.celery.pidbox", "celeryev" }
 
-local function is_own_exchange(key)
-  for _, name in ipairs(own_exchanges) do
-    if key:sub(-#name) == name then return true end
-  end
-  return false
-end
+--- Exchanges of the workers' own: commands, their replies and events (kombu/pidbox.py, celery/events).
+local function is_for_jobs(exchange) return exchange ~= "celeryev" and not exchange:find("%.pidbox$") end
 
---- Workers that listen to commands (kombu/pidbox.py), in whichever database.
-local function celery_workers()
-  local channels, count = redis.call("PUBSUB", "CHANNELS", "*celery.pidbox"), 0
-  for _, channel in ipairs(channels) do
-    if not channel:find("reply", 1, true) then count = count + redis.call("PUBSUB", "NUMSUB", channel)[2] end
-  end
-  return count
-end
+--- Broadcasts pass by lists: their queues are named after nobody (kombu/common.py Broadcast).
+local function is_broadcast(queue) return queue:find("%.%x+%-%x+%-%x+%-%x+%-%x+$") ~= nil end
 
 --- Celery's queues are lists, one for each priority (kombu/transport/redis.py); messages that workers hold are of all
 -- queues together.
-local function each_celery(visit)
-  local seen, workers = {}, nil
+local function celery_queue(prefix, list, seen)
+  local lengths = { { "LLEN", list } }
+  for priority = 1, 9 do lengths[priority + 1] = { "LLEN", list .. separator .. priority } end
+  local waiting = 0
+  for _, length in ipairs(pipelined(lengths)) do waiting = waiting + length end
+  return {
+    family = "celery", name = list, workers = workers.celery(seen, prefix),
+    states = { { "waiting", waiting }, { "held by workers of all queues", redis.call("HLEN", prefix .. "unacked") } },
+  }
+end
+
+local function each_celery(visit, seen)
   for key in scan.keys { match = "*_kombu.binding.*", type = "set" } do
-    local prefix = key:match("^(.-)_kombu%.binding%.")
-    if not is_own_exchange(key) then
-      for member in scan.set(key) do
-        local queue = member:match(".*" .. separator .. "(.*)$")
-        if queue and not seen[prefix .. queue] then
-          seen[prefix .. queue] = true
-          local list = prefix .. queue
-          local first, third, sixth, ninth, held = unpack(pipelined {
-            { "LLEN", list }, { "LLEN", list .. separator .. "3" }, { "LLEN", list .. separator .. "6" },
-            { "LLEN", list .. separator .. "9" }, { "HLEN", prefix .. "unacked" },
-          })
-          workers = workers or celery_workers()
-          visit {
-            family = "celery", name = list, workers = workers,
-            states = { { "waiting", first + third + sixth + ninth }, { "held by workers of all queues", held } },
-          }
-        end
+    local prefix, exchange = key:match("^(.-)_kombu%.binding%.(.*)$")
+    for member in is_for_jobs(exchange) and scan.set(key) or function() end do
+      local queue = member:match(".*" .. separator .. "(.*)$")
+      if queue and queue ~= "" and not is_broadcast(queue) then
+        visit("celery", prefix .. queue, function() return celery_queue(prefix, prefix .. queue, seen) end)
       end
     end
   end
 end
 
---- Calls visit(queue) for each queue of each library on the server.
+--- Calls visit(queue) for each queue of each library on the server, once. One that has a key of another type is told
+--- with its problem.
 function report.each_queue(now, visit)
-  local clients = client_names()
-  each_bullmq(visit, now, clients)
-  each_bull(visit, now, clients)
-  each_bee(visit, now)
-  each_rq_and_sidekiq(visit, now)
-  each_celery(visit)
+  local seen, told = workers.look(), {}
+
+  local function tell(family, name, read)
+    local id = family .. " " .. name
+    if told[id] then return end
+    told[id] = true
+    local done, queue = pcall(read)
+    if not done and not tostring(queue):find("WRONGTYPE", 1, true) then error(queue, 0) end
+    visit(done and queue or { family = family, name = name, problem = tostring(queue):match("WRONGTYPE.*") })
+  end
+
+  each_bullmq(tell, now, seen)
+  each_bull(tell, now, seen)
+  each_bee(tell, now)
+  each_rq(tell, now)
+  each_sidekiq(tell, now)
+  each_celery(tell, seen)
 end
 
 return report

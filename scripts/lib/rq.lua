@@ -139,8 +139,10 @@ end
 -- Moves
 
 --- Names the writes that put a job into a queue, as Queue.enqueue_job has it (queue.py): `more` are fields and
--- values besides. With a TTL of its own the job expires if it waits longer than that.
+-- values besides. With a TTL of its own the job expires if it waits longer than that. What takes the job out of its
+-- old place has to be named before: above maxmemory a script may write on once it has removed something.
 function rq.enqueue(p, write, job, queue, at_front, more)
+  redis.call("LLEN", rq.key(p, "queue", queue)) -- fails here and not halfway if it is no list
   write("SADD", rq.key(p, "queues"), rq.key(p, "queue", queue))
   local fields = { "status", "queued", "origin", queue, "enqueued_at", rq_time.format(p.now) }
   if not job.timeout then fields[7], fields[8] = "timeout", "180" end -- Queue.DEFAULT_TIMEOUT

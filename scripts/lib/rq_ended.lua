@@ -1,6 +1,7 @@
 --- Jobs of RQ that have ended: in the registries `finished`, `failed` and `canceled` of each queue.
 local rq = require "lib.rq"
 local rq_text = require "lib.rq_text"
+local rq_time = require "lib.rq_time"
 
 local rq_ended = {}
 
@@ -89,6 +90,13 @@ function rq_ended.before(p, queue, state, before, keep)
   end
 end
 
+--- Whether it runs again at some time: by RQ 2 (repeat.py schedule), or by rq-scheduler, whose periodic jobs are the
+-- same job each time.
+local function is_scheduled(p, queue, id)
+  return redis.call("ZSCORE", rq.key(p, "scheduled", queue), id)
+    or redis.call("ZSCORE", rq.key(p, "scheduler", "scheduled_jobs"), id)
+end
+
 --- Takes one job that has ended out of its registry, with all that is its own, unless it has not ended before `limit`,
 -- or is at work again, or another job waits for it. The registry's entry goes last.
 -- Whatever moves a job changes its hash, so the hash is what is watched; the registry changes all the time.
@@ -108,9 +116,7 @@ function rq_ended.remove(p, queue, state, id, limit, keep)
     if over == nil then return "kept", "nothing tells when it ended" end
     if not over then return "kept", "it has ended again" end
     if keep > 0 and redis.call("ZCARD", registry) <= keep then return "kept", "among the newest" end
-    if redis.call("ZSCORE", rq.key(p, "scheduled", job.origin or queue), id) then
-      return "kept", "it is scheduled to run again" -- repeat.py schedule, RQ 2
-    end
+    if is_scheduled(p, job.origin or queue, id) then return "kept", "it is scheduled to run again" end
     if rq.is_awaited(p, id, watch) then return "kept", "another job waits for it" end
     rq.delete(p, write, job)
     write("ZREM", registry, id)
@@ -132,7 +138,10 @@ local function error_text(p, job)
   return stored and rq_text.decompress(stored) or ""
 end
 
+--- Whether a job failed since `since` and before this run, nor was queued by it: workers write the end by their own
+-- clocks, which may be slow.
 local function failed_within(since, now, score, job)
+  if job.enqueued_at == rq_time.format(now) then return false end
   local failed = rq.ended("failed", score, job)
   if not failed then return not since end
   return failed < now and (not since or failed >= since)
@@ -164,8 +173,8 @@ function rq_ended.retry(p, queue, id)
     if not rq.is_in_state("failed", job) then return "kept", "its status is " .. (job.status or "not known") end
     if not failed_within(p.since, p.now, score, job) then return "kept", "it has failed again" end
     local cleared = { "started_at", "", "ended_at", "", "exc_info", "\120\156\3\0\0\0\0\1" } -- '' as zlib has it
-    rq.enqueue(p, write, job, job.origin or queue, false, cleared)
     write("ZREM", registry, id)
+    rq.enqueue(p, write, job, job.origin or queue, false, cleared)
     return "retried"
   end)
 end

@@ -21,8 +21,8 @@ function rq_scheduled.promote(p, queue, id)
     if redis.call("EXISTS", lock) == 1 then return "kept", "its scheduler lives" end
     local job = rq.job(p, id)
     if not job.loads then return "kept", "there is no such job any more" end
-    rq.enqueue(p, write, job, queue, job.enqueue_at_front == "1")
     write("ZREM", registry, id)
+    rq.enqueue(p, write, job, queue, job.enqueue_at_front == "1")
     return "promoted"
   end)
 end

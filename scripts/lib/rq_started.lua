@@ -2,16 +2,19 @@
 --
 -- RQ 1 keeps a job's id in `wip`; RQ 2 keeps `<job id>:<execution id>` there, where an execution has a hash
 -- of its own and an entry in the job's `executions` (registry.py, executions.py). Which it is, the job's hash tells.
+local in_turn = require "lib.in_turn"
 local rq = require "lib.rq"
 local rq_text = require "lib.rq_text"
 local rq_time = require "lib.rq_time"
 
 local rq_started = {}
 
---- The id of the job and of the execution (nil in RQ 1) that an entry of `wip` names.
-local function split(p, entry)
+--- The id of the job and of the execution (nil in RQ 1) that an entry of `wip` names. Ids may look like that, too;
+-- where the job stands there by its id alone, it is RQ 1.
+local function split(p, queue, entry)
   local id, execution = entry:match("^(.+):(%x+)$")
   if not id or #execution ~= 32 or redis.call("EXISTS", rq.job_key(p, entry)) == 1 then return entry end
+  if redis.call("ZSCORE", rq.key(p, "wip", queue), id) then return entry end
   return id, execution
 end
 
@@ -48,6 +51,7 @@ local function retry(p, write, queue, job, retries_left)
   local left = { "retries_left", string.format("%.0f", retries_left - 1) }
   local interval = retry_interval(job, retries_left)
   if interval == 0 then return rq.enqueue(p, write, job, queue, false, left) end
+  redis.call("ZCARD", rq.key(p, "scheduled", queue)) -- fails here and not halfway if it is no sorted set
   write("SADD", rq.key(p, "queues"), rq.key(p, "queue", queue))
   write("HSET", job.key, "status", "scheduled", unpack(left))
   write("ZADD", rq.key(p, "scheduled", queue), string.format("%.0f", math.floor(p.now / 1000) + interval), job.id)
@@ -88,6 +92,7 @@ local year = 31536000 -- seconds; defaults.py DEFAULT_FAILURE_TTL
 --- Moves the job to the failed registry for as long as its failure TTL says (FailedJobRegistry.add). The reason is
 -- where its RQ looks for it: in a result (RQ 2), or in the hash.
 local function fail(p, write, watch, queue, job, is_rq_2)
+  redis.call("ZCARD", rq.key(p, "failed", queue)) -- fails here and not halfway if it is no sorted set
   local ttl = tonumber(job.failure_ttl) or year
   local at = rq_time.format(p.now)
   release_dependents(p, write, watch, job.id)
@@ -124,7 +129,7 @@ local function take_lock(p, write, queue)
   if not holder or holder == "moonshift" then write("SET", lock_of(p, queue), "moonshift", "EX", busy_seconds) end
 end
 
---- Names the writes that end the execution: the entry of `wip` goes last.
+--- Names the writes that end the execution.
 local function forget(p, write, queue, entry, id, execution)
   if execution then
     write("UNLINK", rq.key(p, "execution", entry))
@@ -143,18 +148,23 @@ local function is_under_way(p, queue, job, execution)
 end
 
 --- Gives one job of a dead worker back: retried if it has retries left, else failed, as StartedJobRegistry.cleanup
--- has it. A heartbeat changes the job's hash along with `wip`, so the hash is what is watched.
+-- has it. A heartbeat changes the job's hash along with `wip`, so the hash is what is watched. One at a time are those
+-- that another job may wait for, and the entries of the same job.
 function rq_started.recover(p, queue, entry)
-  local id, execution = split(p, entry)
+  local id, execution = split(p, queue, entry)
   local keys = { rq.job_key(p, id), lock_of(p, queue) }
   if execution then
     keys[3], keys[4], keys[5] = rq.job_key(p, entry), rq.key(p, "executions", id), rq.key(p, "execution", entry)
   end
-  return atomically(keys, function(write, watch)
-    local score = redis.call("ZSCORE", rq.key(p, "wip", queue), entry)
+  return in_turn(keys, function(write, watch, claim)
+    local score, dependents = unpack(pipelined {
+      { "ZSCORE", rq.key(p, "wip", queue), entry },
+      { "EXISTS", rq.dependents_key(p, id) },
+    })
     if not score then return "gone" end
     if tonumber(score) * 1000 > p.now then return "kept", "its worker lives" end
     if is_being_cleaned(p, queue) then return "kept", "a worker is cleaning this queue" end
+    claim(dependents == 1 and "jobs with dependents" or rq.job_key(p, id))
     local job = rq.job(p, id)
     if not job.loads then
       forget(p, write, queue, entry, id, execution)
@@ -168,6 +178,7 @@ function rq_started.recover(p, queue, entry)
       return "kept", "it has a failure callback, which only a worker can run"
     end
 
+    forget(p, write, queue, entry, id, execution)
     take_lock(p, write, queue)
     local retries_left = tonumber(job.retries_left) or 0
     if retries_left > 0 then
@@ -175,7 +186,6 @@ function rq_started.recover(p, queue, entry)
     else
       fail(p, write, watch, queue, job, execution)
     end
-    forget(p, write, queue, entry, id, execution)
     if retries_left > 0 then return "requeued" end
     return "moved", "to the failed registry: no retries left"
   end)
@@ -228,10 +238,10 @@ function rq_started.give_back(p, queue, id)
       return "kept", "seen for the first time; it goes back after a minute"
     end
     if p.now - seen * 1000 <= 60000 then return "kept", "seen less than a minute ago" end
-    take_lock(p, write, queue)
-    rq.enqueue(p, write, job, queue, true)
     write("UNLINK", ours)
     write("LREM", list, 1, id)
+    take_lock(p, write, queue)
+    rq.enqueue(p, write, job, queue, true)
     return "requeued", "taken from the queue and never started"
   end)
 end

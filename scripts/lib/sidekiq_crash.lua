@@ -78,6 +78,10 @@ local function look_at_live_processes(p, known)
   end
 end
 
+--- What is known of a job that is in the records of two processes: put back by the first when that was killed as it
+--- ended (launcher.rb, stop), it was taken by the other.
+crash.twice = "another process that crashed had it, too"
+
 --- Calls emit(record, thread, known) for each job in the records of dead processes, of the wanted queues; `known` is
 --- what else became of it, or empty. Remembers only jids: as many as dead processes had threads.
 function crash.each_lost_job(p, records, emit)
@@ -91,17 +95,36 @@ function crash.each_lost_job(p, records, emit)
   look_into_set(p, "retry", known, "it has failed since: it is in the retry set")
   look_into_set(p, "dead", known, "it has failed since: it is in the dead set")
   look_at_live_processes(p, known)
+  local places = {} -- a walk may come to the same one twice
+  local function what_became(running, place)
+    if not running then return "" end
+    local jid = running.job.jid
+    places[jid] = places[jid] or place
+    if known[jid] == "" and places[jid] ~= place then return crash.twice end
+    return known[jid] or ""
+  end
   for _, record in ipairs(records) do
     for thread, entry in scan.hash(record) do
       local running = process.running(entry)
       if not running or p.queues == "*" or glob.match(p.queues, running.queue) then
-        emit(record, thread, running and known[running.job.jid] or "")
+        emit(record, thread, what_became(running, record .. " " .. thread))
       end
     end
   end
 end
 
 -- Putting back
+
+--- Takes a job out of the record of a dead process that is put back for another one.
+function crash.forget(p, record, thread)
+  local identity = process.of_work(p, record)
+  return atomically({ p.prefix .. identity, record }, function(write)
+    if redis.call("HEXISTS", record, thread) == 0 then return "gone" end
+    if not crash.is_dead(p, identity, record) then return "kept", "its process lives" end
+    write("HDEL", record, thread)
+    return "removed", crash.twice
+  end)
+end
 
 --- How deep at the front of a queue we look for a job that its own process has put back (bulk_requeue).
 local front = 1000

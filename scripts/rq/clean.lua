@@ -4,9 +4,9 @@
 --- expires, and with a result_ttl or failure_ttl of -1 nothing ever does. With each job go its hash, its results
 --- (which RQ's own Job.delete leaves behind), what it depended on and its name among the dependents of those jobs;
 --- its entry in the registry goes last. A job that ended exactly `older_than` ago stays. Kept are jobs that
---- another, deferred job waits for, jobs that were enqueued again or repeat, and jobs of which nothing tells when
---- they ended (cut off, with a failure_ttl of -1). Entries of jobs that have expired go too, as registry.cleanup
---- has it, once they expired `older_than` ago.
+--- another, deferred job waits for, jobs that were enqueued again or repeat (RQ 2 and rq-scheduler), and jobs of which
+--- nothing tells when they ended (cut off, with a failure_ttl of -1). Entries of jobs that have expired go too, as
+--- registry.cleanup has it, once they expired `older_than` ago.
 ---
 --- For RQ 1 and 2, while workers run, in either engine. Never touched: jobs in any other state, queues, schedules,
 --- workers, and the payload of a job. Facts from registry.py, job.py and results.py.

@@ -5,7 +5,7 @@
 --- sends all traffic to whatever has just failed. Breakers are small; clear them when the cause is gone. This is
 --- `circuit/reset`, which see: there is no default pattern, and what was locked by hand stays.
 ---
---- For pybreaker, stoplight, and others that keep a string or a hash each. Never touched: other keys.
+--- For pybreaker, stoplight, and others that keep a string or a hash each. Never touched: other keys, those of a job queue.
 local circuit = require "lib.circuit"
 
 return task {

@@ -6,18 +6,19 @@
 --- limiters anew after all, `only=all`; for single clients `ratelimit/reset`; for the rules of one library
 --- `ratelimit/purge`.
 ---
---- For rate-limit-redis, rate-limiter-flexible and others that keep strings. Never touched: other types, and with
---- `leaked` any key with a TTL.
+--- For rate-limit-redis, rate-limiter-flexible and others that keep strings. Never touched: other types, keys of
+--- a job queue, and with `leaked` any key with a TTL.
 local limiter = require "lib.limiter"
 
 local function purge_parameters(p)
-  return { pattern = p.pattern, only = p.only, type = { "string" } }
+  return { pattern = p.pattern, everything = p.everything, only = p.only, type = { "string" } }
 end
 
 return task {
   params = {
-    pattern = { type = "glob", list = true, default = "rl:*", help = "which keys" },
-    only    = { type = "enum", default = "leaked", values = { "leaked", "all" }, help = "keys without a TTL, or all" },
+    pattern    = { type = "glob", list = true, default = "rl:*", help = "which keys" },
+    everything = { type = "boolean", help = "take a pattern that every key matches" },
+    only       = { type = "enum", default = "leaked", values = { "leaked", "all" }, help = "keys without a TTL, or all" },
   },
 
   find = function(p, emit)

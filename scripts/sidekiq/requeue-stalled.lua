@@ -9,7 +9,8 @@
 ---
 --- A job goes to the front of its queue, its bytes as they were, and leaves the record in the same step: it is put back
 --- once. One that is known elsewhere stays: it has failed since (retry or dead set), or runs in another process, or
---- waits at the front of its queue, where a process that is shut down puts it.
+--- waits at the front of its queue, where a process that is shut down puts it. One that two dead processes had is put
+--- back once.
 ---
 --- Named limits: what was taken after the last heartbeat (up to 5 s before the end in Sidekiq 6, 10 s in 7) is in no
 --- record and is lost, as without this task; what was finished in that time is in the record and runs again. Sidekiq
@@ -44,6 +45,7 @@ return task {
 
   each = function(p, record, thread, known)
     if not thread then return crash.preserve(p, record) end
+    if known == crash.twice then return crash.forget(p, record, thread) end
     if known ~= "" then return "kept", known end
     return crash.requeue(p, record, thread)
   end,

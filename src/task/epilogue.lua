@@ -21,18 +21,24 @@ for _ = 1, tonumber(take()) do
 end
 
 local results, each = {}, declared.each
+
+--- One flat list: Redis looks a dozen times into each table that it makes a reply of.
+local function add(kind, text, reason)
+  local count = #results
+  results[count + 1], results[count + 2], results[count + 3] = kind, text, reason
+end
+
 while position < #ARGV do
-  local item = {}
   local size = tonumber(take())
-  for i = 1, size do item[i] = take() end
-  local ok, outcome, reason = pcall(each, p, unpack(item, 1, size))
+  local ok, outcome, reason = pcall(each, p, unpack(ARGV, position + 1, position + size))
+  position = position + size
   if fatal then return { err = fatal } end
   if not ok then
-    results[#results + 1] = { 0, type(outcome) == "table" and "error object is a table" or tostring(outcome) }
+    add(0, type(outcome) == "table" and "error object is a table" or tostring(outcome), false)
   elseif type(outcome) ~= "string" then
-    results[#results + 1] = { 1, false, false }
+    add(1, false, false)
   else
-    results[#results + 1] = { 1, outcome, reason and tostring(reason) or false }
+    add(1, outcome, reason and tostring(reason) or false)
   end
 end
 return results

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <span>
 
 #include "base/error.hpp"
 #include "base/log.hpp"
@@ -56,20 +57,20 @@ base::Duration measure_round_trip(redis::Connection& connection) {
   return best;
 }
 
-ItemResult result_of(const Reply& entry, const Bundle& bundle) {
-  ItemResult result;
-  if (entry.elements.size() < 2)
-    throw lua::ScriptError("the server engine got an answer of another form");
-  if (entry.elements[0].integer == 0) {
+/// What epilogue.lua answers for each item.
+constexpr std::size_t kValues = 3;
+
+ItemResult result_of(std::span<const Reply, kValues> values, const Bundle& bundle) {
+  if (values[0].integer == 0) {
+    ItemResult result;
     result.kind = ItemResult::Kind::kFailed;
-    result.error = bundle.map_error(entry.elements[1].text);
+    result.error = bundle.map_error(values[1].text);
     return result;
   }
   const auto value = [](const Reply& reply) {
     return reply.is_nil() ? Value() : Value(reply.text);
   };
-  return task::result_of(value(entry.elements[1]),
-                         entry.elements.size() > 2 ? value(entry.elements[2]) : Value());
+  return task::result_of(value(values[1]), value(values[2]));
 }
 
 }  // namespace
@@ -160,11 +161,12 @@ void ServerEngine::on_reply(Reply reply) {
 
 void ServerEngine::hand_over(const Reply& results) {
   const std::vector<Item> items = std::exchange(running_, {});
-  if (results.elements.size() != items.size()) {
+  if (results.elements.size() != items.size() * kValues) {
     throw lua::ScriptError("the server engine got an answer of another length");
   }
   for (std::size_t i = 0; i < items.size(); ++i) {
-    listener_.on_result(items[i], result_of(results.elements[i], bundle_));
+    const std::span<const Reply, kValues> values(&results.elements[i * kValues], kValues);
+    listener_.on_result(items[i], result_of(values, bundle_));
   }
 }
 

@@ -7,16 +7,16 @@ Keys and ids are bytes: whatever stands in them is treated exactly, and shown so
 An empty Redis: nothing to do, exit code 0, for every task that ships, in both engines.
 
   $ for engine in local server; do
-  >   moonshift run ratelimit/purge --param pattern='*' --engine $engine | told
+  >   moonshift run ratelimit/purge --param pattern='*' --param everything=true --engine $engine | told
   >   moonshift run bullmq/clean --engine $engine | told
   > done
-  ratelimit/purge only=leaked pattern=* type=string
+  ratelimit/purge everything=true only=leaked pattern=* type=string
     nothing to do
     verified: find emits nothing more
   bullmq/clean keep=0 older_than=7d prefix=bull queues=* state=completed
     nothing to do
     verified: find emits nothing more
-  ratelimit/purge only=leaked pattern=* type=string
+  ratelimit/purge everything=true only=leaked pattern=* type=string
     nothing to do
     verified: find emits nothing more
   bullmq/clean keep=0 older_than=7d prefix=bull queues=* state=completed

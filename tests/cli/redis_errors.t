@@ -113,7 +113,7 @@ What the ACL forbids to the run as a whole is told at once, what it forbids for 
   $ cli acl setuser reader on '>s3cret' '~*' +@read +@connection +info +command +time >/dev/null
   $ cli set rl:1 x >/dev/null
   $ purge --url "unix://reader:s3cret@$guarded" | grep -E 'NOPERM|^run'
-      scripts/ratelimit/purge.lua:*: NOPERM *pexpire* (glob)
+      scripts/lib/limiter.lua:*: NOPERM *pexpire* (glob)
   run * took *: a script or a step failed (glob)
   [1]
   $ cli acl setuser reader -info >/dev/null

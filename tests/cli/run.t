@@ -42,8 +42,8 @@ A list parameter takes several values, each by a --param of its own; commas are 
 
 A dry run finds, and changes nothing.
 
-  $ moonshift run ratelimit/purge --param pattern='*' --param only=all --dry-run | told
-  ratelimit/purge only=all pattern=* type=string
+  $ moonshift run ratelimit/purge --param pattern='*' --param everything=true --param only=all --dry-run | told
+  ratelimit/purge everything=true only=all pattern=* type=string
     found 2; nothing was changed (dry run)
     would treat [a-z:1]+ (re)
     would treat [a-z:1]+ (re)
@@ -52,7 +52,7 @@ A dry run finds, and changes nothing.
 
 It does not claim to have done or verified anything.
 
-  $ moonshift run ratelimit/purge --param pattern='*' --dry-run | tail -1 | grep 'done, and verified'
+  $ moonshift run ratelimit/purge --param pattern='*' --param everything=true --dry-run | tail -1 | grep 'done, and verified'
   [1]
   $ moonshift run ratelimit/purge --param pattern='c:*' --dry-run --json | fields dry_run found outcomes sample verification.done exit_code
   dry_run = true

@@ -29,6 +29,7 @@ test('bull: every task under traffic, and workers that die', async (t) => {
     for (const [word, count] of Object.entries(report.outcomes)) {
       outcomes[`${task} ${word}`] = (outcomes[`${task} ${word}`] ?? 0) + count;
     }
+    return code;
   };
   const turns = [
     (engine) => run('clean', engine, { older_than: '1s' }),
@@ -48,7 +49,7 @@ test('bull: every task under traffic, and workers that die', async (t) => {
   await until(async () => (await server.client.exists('bull:live:active', 'bull:live:wait')) === 0, 'all is done');
   t.diagnostic(JSON.stringify({ ...(await traffic.check()), ...outcomes }));
 
-  await run('clean', 'server', { older_than: '0s', now: Date.now() + 60_000 });
+  await until(async () => (await run('clean', 'server', { older_than: '0s', now: Date.now() + 60_000 })) === 0, 'it is clean', 90);
   const left = (await server.client.keys('bull:live:*')).filter((key) => !/:(id|stalled|stalled-check)$/.test(key));
   assert.deepEqual(left, []);
 });

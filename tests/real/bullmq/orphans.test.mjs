@@ -109,6 +109,10 @@ for (const [version, library] of Object.entries(majors)) {
       await client.lrem(`${base}wait`, 0, 'child2-0');
       await client.hset(`${base}grouped`, ...fields, 'gid', '7');
       await client.hset(`${base}settings`, 'colour', 'blue', 'ats', '1');
+      await client.hset(`${base}limits`, 'priority', '3', 'delay', '5');
+      await client.hset(`${base}stats:processed`, '2026-11-01', '5');
+      await client.hset(`${base}stats:failed`, '2026-11-01', '5');
+      await client.sadd(`${base}package:dependencies`, 'lodash');
       await client.hset(`${base}metrics:failed`, 'count', '1', 'prevTS', '1', 'prevCount', '0');
       await client.set(`${base}gone:lock`, 'token', 'PX', 600_000);
       await client.rpush(`${base}gone:logs`, 'its worker still runs');
@@ -139,7 +143,9 @@ for (const [version, library] of Object.entries(majors)) {
         'kept: a job in no index, but it is a parent with open children': 1,
         'kept: a job in no index, but its parent waits for it': 1,
         'kept: a job in no index, but it is of a group': 1,
-        'kept: a hash that is no job': 1,
+        'kept: a hash that is no job': 2,
+        "kept: a hash that is not BullMQ's": 2,
+        "kept: a set that is not BullMQ's": 1,
         'kept: the logs of a job that is not there, but a worker has locked it': 1,
         'kept: a next job kept back whose deduplication key is gone': 2,
       });

@@ -212,6 +212,24 @@ for (const [version, library] of Object.entries(majors)) {
         }
       });
 
+      test('above maxmemory all of it happens inside Redis, else nothing', async (t) => {
+        const server = await redisFor(t);
+        const queue = queueOn(server, library, 'mail');
+        const ids = await add(queue, 20);
+        for (const [task, paused] of Object.entries({ pause: true, resume: false })) {
+          await server.client.config('SET', 'maxmemory', 1);
+          const was = await snapshot(server.client);
+          const { code } = await moonshift(`bullmq/${task}`, server.url, { engine });
+          assert.equal(code, engine === 'server' ? 0 : 1);
+          if (engine === 'local') assert.deepEqual(differences(was, await snapshot(server.client)), []);
+          await server.client.config('SET', 'maxmemory', 0);
+          if (engine === 'local') await moonshiftDone(`bullmq/${task}`, server.url, { engine });
+          assert.equal(await queue.isPaused(), paused);
+          const list = paused && moves ? 'paused' : 'wait';
+          assert.deepEqual(await inTurn(server, `bull:mail:${list}`), ids);
+        }
+      });
+
       test('an idle worker starts at once after a resume', async (t) => {
         const server = await redisFor(t);
         const queue = queueOn(server, library, 'mail');

@@ -43,7 +43,7 @@ async function fillMail(server, library, major) {
     if (at >= since) chosen.since.push(id);
   };
   for (let i = 0; i < 140; i++) {
-    const at = now - 4 * day + i * 45 * minute;
+    const at = now - 4 * day + i * 35 * minute;
     const options = { attempts: 1 + (i % 2) };
     if (i % 3 === 0) options.priority = 1 + (i % 4);
     else if (i % 5 === 0 && major > 3) options.lifo = true; // in 3 it upsets the order of priorities
@@ -307,7 +307,7 @@ forEachMajor((version, library, major) => {
       assert.deepEqual(differ(was, await snapshot(server.client)), []);
     });
 
-    describe('cut off and run again', () => {
+    describe('many jobs', () => {
       let many;
       before(async () => {
         many = await made(async (server) => {
@@ -325,6 +325,17 @@ forEachMajor((version, library, major) => {
       after(() => many.server.stop());
 
       for (const engine of engines) {
+        test(`${engine}: what fails again is left for the next run, though the worker's clock is slow`, async (t) => {
+          const server = await redisFor(t, many);
+          t.after(() => clock.release());
+          clock.set(now - minute);
+          const run = () => Promise.reject(new Error('boom'));
+          const worker = workerOn(server, library, 'many', { concurrency: 20, run });
+          await worker.waitUntilReady();
+          const { outcomes } = await retry(server, { engine });
+          assert.deepEqual(outcomes, { retried: 2000 });
+        });
+
         test(`${engine}: kill -9`, async (t) => {
           const { rdb } = many;
           // Numbers of priorities may be drawn and not used, neighbours in the list may change places.

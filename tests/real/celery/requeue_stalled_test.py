@@ -150,16 +150,17 @@ class WhatStays(RealTest):
         self.celery.take(["mail:out"], 1)
         self.server.client.delete("_kombu.binding.mail")
         odd = {"odd": b"not json", "pair": b'[{"properties": {}}, "x"]', "list": b'[[], "", "celery"]'}
+        odd["eta"] = b'[{"headers": {"eta": "in a week"}, "properties": {}}, "", "celery"]'
         for tag, entry in odd.items():
             self.server.client.hset("unacked", tag, entry)
             self.server.client.zadd("unacked_index", {tag: 1})
         before = self.server.client.hgetall("unacked")
         report = requeue(self.celery)
-        self.assertEqual(report["outcomes"], {"kept": 4})
+        self.assertEqual(report["outcomes"], {"kept": 5})
         self.assertIn("no queue is bound to its exchange", json.dumps(report["reasons"]))
         self.assertIn("its layout is unknown", json.dumps(report["reasons"]))
         self.assertEqual(self.server.client.hgetall("unacked"), before)
-        self.assertEqual(self.celery.held(), (4, 4))
+        self.assertEqual(self.celery.held(), (5, 5))
 
     def test_a_message_with_less_than_celery_writes_goes_back_as_it_is(self):
         short = {"a": b'{"properties": {}}', "b": b'{"headers":null, "properties": {"delivery_info": 0}}'}

@@ -45,6 +45,16 @@ describe('circuit/reset', () => {
       }
     });
 
+    test(`${engine}: of a pybreaker, a key of another type stays`, async (t) => {
+      const server = await redisFor(t);
+      await openBreaker(server.client, 'pay');
+      await server.client.del('pay:pybreaker:opened_at');
+      await server.client.rpush('pay:pybreaker:opened_at', 'of somebody else');
+      const { outcomes } = await moonshiftDone(script, server.url, { engine, pattern: 'pay:pybreaker:*' });
+      assert.equal(outcomes.removed, 1);
+      assert.deepEqual(await server.client.keys('*'), ['pay:pybreaker:opened_at']);
+    });
+
     test(`${engine}: a light that was locked by hand stays locked`, async (t) => {
       const server = await redisFor(t);
       for (const [name, locked] of [['a'], ['b', 'unlocked'], ['c', 'locked_red'], ['d', 'locked_green']]) {

@@ -197,6 +197,8 @@ describe('keys of a job queue', () => {
     ['keys/delete', {}],
     ['sessions/purge', { idle: '0s' }],
     ['keys/expire', { ttl: '1h' }],
+    ['ratelimit/purge', { type: ['string', 'hash', 'list', 'set', 'zset'] }],
+    ['circuit/reset', { type: ['string', 'hash', 'list', 'set', 'zset'] }],
   ]) {
     test(`${script} leaves them alone, whatever the pattern`, async (t) => {
       const server = await redisFor(t);
@@ -206,10 +208,11 @@ describe('keys of a job queue', () => {
       await server.client.set('user:id', '123456'); // a counter, but no queue
       await server.client.rpush('user:jobs', '1');
       if (params.idle) await idleFor(server.client, 'user:jobs', 1);
-      const engine = script === 'keys/expire' ? 'local' : 'server';
+      const engine = script === 'keys/delete' || params.idle ? 'server' : 'local';
       const report = await moonshiftDone(script, server.url, { engine, pattern: '*', everything: true, ...params });
       const expected = script === 'sessions/purge' ? 2 : 3;
       assert.equal(report.outcomes.removed ?? report.outcomes.expires, expected, JSON.stringify(report));
+      assert.equal(report.failed, 0);
       const after = await snapshot(server.client);
       for (const key of ['user:1', 'user:id', 'user:jobs']) after.delete(key);
       assert.deepEqual(differences(before, after, ['contents', 'type', 'expires']), []);

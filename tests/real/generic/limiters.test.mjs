@@ -326,6 +326,8 @@ describe('parameters that do not go together', () => {
     ['ratelimit/purge', { pattern: 'rl:*', action: 'expire', window: '1h', only: 'all' }, /only=leaked/],
     ['ratelimit/purge', { pattern: 'rl:*', limiter: 'python-limits', only: 'all' }, /only=leaked/],
     ['ratelimit/purge', { pattern: 'rack*', limiter: 'rack-attack' }, /period/],
+    ['ratelimit/purge', { pattern: '*' }, /everything=true/],
+    ['runbook/clear-rate-limits', { pattern: '?*', only: 'all' }, /everything=true/],
     ['ratelimit/reset', {}, /name a limiter/],
     ['ratelimit/reset', { client: 'a' }, /needs prefix/],
     ['ratelimit/reset', { client: '', prefix: 'rl:' }, /empty/],

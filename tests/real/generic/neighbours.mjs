@@ -14,10 +14,16 @@ for i in range(3): queue.enqueue("os.getpid", i)
 `;
 
 const celery = `
-import sys, celery
+import os, sys, celery
 app = celery.Celery(broker="redis+socket://" + sys.argv[1], backend="redis+socket://" + sys.argv[1])
 for i in range(3): app.send_task("mail", args=[i])
 for i in range(3): app.send_task("mail", args=[i], queue="other", priority=6)
+app = celery.Celery(broker="redis+socket://" + sys.argv[1])
+app.conf.broker_transport_options = {"global_keyprefix": "shop:"}
+for i in range(2): app.send_task("mail", args=[i])
+with app.connection() as connection:
+    connection.SimpleQueue("celery").get()
+    os._exit(0) # without an acknowledgement: the message stays in shop:unacked
 `;
 
 const sidekiq = `
@@ -60,6 +66,9 @@ export async function addQueues(server) {
   const bee = new BeeQueue('films', { redis: { path: server.socket }, isWorker: false });
   for (let i = 0; i < 3; i++) await bee.createJob({ i }).save();
   await bee.close();
+  const named = new BeeQueue('named', { redis: { path: server.socket }, isWorker: false });
+  for (const id of ['a', 'b']) await named.createJob({}).setId(id).save();
+  await named.close();
   const installed = {
     RQ: run('/usr/bin/python3', '-c', rq, server.socket),
     Celery: run('/usr/bin/python3', '-c', celery, server.socket),
@@ -69,6 +78,14 @@ export async function addQueues(server) {
   for (const uuid of ['1', '2', '3']) {
     await server.client.rpush('queues:default', `{"uuid":"${uuid}","displayName":"Mail","job":"Call","data":{}}`);
   }
+  await server.client.zadd('queues:default:reserved', 1, '{"uuid":"4","displayName":"Mail","job":"Call","data":{}}');
+  // A process of Sidekiq 7 with a namespace, which runs a job.
+  const identity = 'web.1:7:0123456789ab';
+  await server.client.sadd('app:queues', 'default');
+  await server.client.sadd('app:processes', identity);
+  await server.client.hset(`app:${identity}`, 'info', '{}');
+  await server.client.hset(`app:${identity}:work`, 't1', '{"queue":"default","payload":"{}"}');
+  await server.client.rpush(`app:${identity}-signals`, 'TSTP');
   if (installed.Celery) await server.client.copy('celery', 'unbound');
   return ['BullMQ', 'Bull', 'Bee-Queue', ...Object.keys(installed).filter((name) => installed[name])];
 }

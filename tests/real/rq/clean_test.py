@@ -126,6 +126,16 @@ class Clean(RqTest):
             self.burst(server)
             self.assertEqual(server.ran(), ["again", "again"])
 
+    def test_what_rq_scheduler_runs_again_stays(self):
+        for engine in ENGINES:
+            server = self.world()
+            self.ended(server, "monthly", 20, result_ttl=-1)
+            self.ended(server, "once", 20, result_ttl=-1)
+            server.client.zadd("rq:scheduler:scheduled_jobs", {"monthly": 4e9})
+            report = moonshift_done("rq/clean", server.url, engine=engine)
+            self.assertEqual(report["outcomes"], {"removed": 1, "kept": 1})
+            self.assertEqual(server.job("monthly").get_status(), "finished")
+
     def test_the_end_of_an_earlier_attempt_is_no_end(self):
         for engine in ENGINES:
             server = self.world()

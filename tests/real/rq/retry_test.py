@@ -1,5 +1,7 @@
 """rq/retry-failed beside the library's own requeue."""
 
+from datetime import timedelta
+
 import jobs
 from rq import Retry
 from support import ENGINES, differences, moonshift_done, snapshot
@@ -102,6 +104,16 @@ class RetryFailed(RqTest):
             self.work(server)
             begun = int(server.client.time()[0] - 60) * 1000
             self.assertEqual(moonshift_done("rq/retry-failed", server.url, engine=engine, now=begun)["found"], 0)
+
+    def test_a_job_that_fails_again_is_left_though_its_workers_clock_is_slow(self):
+        for engine in ENGINES:
+            server = self.world()
+            server.queue().enqueue(jobs.fail, job_id="again")
+            self.work(server, moment=utc_now() - DAY)
+            now = int(server.client.time()[0]) * 1000
+            self.assertEqual(moonshift_done("rq/retry-failed", server.url, engine=engine, now=now)["found"], 1)
+            self.work(server, moment=utc_now() - timedelta(hours=1))
+            self.assertEqual(moonshift_done("rq/retry-failed", server.url, engine=engine, now=now)["found"], 0)
 
     def test_dependents_run_after_a_retry(self):
         for engine in ENGINES:

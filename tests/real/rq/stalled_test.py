@@ -57,6 +57,48 @@ class Stalled(RqTest):
             self.assertEqual(ours.job("retry-1").retries_left, 2)
             self.assertEqual(ours.job("waits-1").get_status(), "scheduled")
 
+    def test_a_job_that_waits_for_several_dead_ones_is_queued_once(self):
+        for engine in ENGINES:
+            server = self.world()
+            queue = server.queue()
+            dead = [[queue.enqueue(jobs.succeed, job_id=f"{it}-{i}") for it in "ab"] for i in range(20)]
+            for i, pair in enumerate(dead):
+                queue.enqueue(jobs.succeed, job_id=f"child-{i}", depends_on=Dependency(pair, allow_failure=True))
+            self.start(server, *[job.id for pair in dead for job in pair])
+            report = moonshift_done("rq/requeue-stalled", server.url, engine=engine)
+            self.assertEqual(report["outcomes"], {"moved": 40})
+            self.assertEqual(sorted(server.waiting()), sorted(f"child-{i}" for i in range(20)))
+            self.assertEqual(server.ids("rq:deferred:mail"), set())
+
+    def test_a_job_that_two_workers_left_is_queued_once(self):
+        for engine in ENGINES:
+            server = self.world()
+            ids = [server.queue().enqueue(jobs.succeed, retry=Retry(max=1)).id for _ in range(20)]
+            server.client.delete("rq:queue:mail")
+            for job_id in ids:
+                server.client.hset(key_of(job_id), "status", "started")
+                for execution in ("a" * 32, "b" * 32):  # as RQ 2 has it
+                    server.client.zadd("rq:wip:mail", {f"{job_id}:{execution}": 1})
+                    server.client.zadd(f"rq:executions:{job_id}", {execution: 1})
+                    server.client.hset(f"rq:execution:{job_id}:{execution}", "id", execution)
+            report = moonshift_done("rq/requeue-stalled", server.url, engine=engine)
+            self.assertEqual(report["outcomes"], {"requeued": 20, "removed": 20})
+            self.assertEqual(sorted(server.waiting()), sorted(ids))
+            self.assertEqual(server.client.keys("rq:execution*"), [])
+
+    def test_an_expired_job_whose_id_looks_like_an_execution_of_a_running_one(self):
+        for engine in () if IS_RQ_2 else ENGINES:
+            server = self.world()
+            expired = "report:" + "a" * 32
+            server.queue().enqueue(jobs.succeed, job_id=expired)
+            self.start(server, expired)
+            server.queue().enqueue(jobs.succeed, job_id="report")
+            self.start(server, "report", ago=-timedelta(hours=1))
+            server.client.delete(key_of(expired))
+            report = moonshift_done("rq/requeue-stalled", server.url, engine=engine)
+            self.assertEqual(report["outcomes"], {"removed": 1})
+            self.assertEqual(server.job("report").get_status(), "started")
+
     def test_what_was_given_back_runs_once(self):
         for engine in ENGINES:
             server, _ = self.made(self.mixture)

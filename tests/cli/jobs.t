@@ -52,7 +52,7 @@ A password of a job's URL is nowhere in it.
   $ printf 'description = "\n' > schedules/d.toml
   $ moonshift jobs --check > list
   moonshift: schedules/a.toml:1:11: timeout: 'soon' is not a duration: * (glob)
-  moonshift: schedules/b.toml:2:10: there is no script 'bullmq/clen' (did you mean bullmq/clean?): `moonshift scripts` lists them all
+  moonshift: schedules/b.toml:2:10: there is no script 'bullmq/clen' (did you mean bullmq/clean or bull/clean?): `moonshift scripts` lists them all
   moonshift: schedules/c.toml:*: ratelimit/purge: the parameter 'pattern' is required: which keys, such as rl:* (glob, several) (glob)
   moonshift: schedules/d.toml:1:*: * (glob)
   [2]

@@ -89,7 +89,7 @@ TEST_CASE("what is wrong in a job file is told at its line and column") {
                 ":2:12: give cron or calendar, not both"},
            Case{"[[step]]\n", ":1:1: [[step]] needs 'script'"},
            Case{"[[step]]\nscript = 'bullmq/claen'",
-                ":2:10: there is no script 'bullmq/claen' (did you mean bullmq/clean?)"},
+                ":2:10: there is no script 'bullmq/claen' (did you mean bullmq/clean"},
            Case{"[[step]]\nscript = 'bullmq/clean'\nparams = { older = '7d' }",
                 ":3:10: bullmq/clean: there is no parameter 'older'"},
            Case{"[[step]]\nscript = 'bullmq/clean'\nparams = { older_than = 7 }",

@@ -20,7 +20,7 @@ struct Finding {
   std::string value;  ///< as measured: `83 %`
   std::string limit;  ///< `80 %`; empty if there is none
   std::string hint;   ///< what to do; empty if nothing
-  lua::Value data;    ///< the same for programs, in a form of the check's own; or nil
+  lua::Value data{};  ///< the same for programs, in a form of the check's own; or nil
 };
 
 /// Reads what a check returned for one finding. Throws ScriptError that says what is wrong with it.

@@ -97,9 +97,10 @@ Json to_json(const std::map<std::string, std::int64_t>& counts) {
 std::string stop_reason(const task::RunResult& run) {
   using Reason = base::Aborted::Reason;
   if (!run.stopped) return "";
-  return *run.stopped == Reason::kDeadline ? "deadline"
-         : *run.stopped == Reason::kSignal ? "signal"
-                                           : "failures";
+  return *run.stopped == Reason::kDeadline    ? "deadline"
+         : *run.stopped == Reason::kSignal    ? "signal"
+         : *run.stopped == Reason::kLeaseLost ? "lease lost"
+                                              : "failures";
 }
 
 Json to_json(const StepReport& step) {

@@ -56,6 +56,9 @@ std::string to_text(const Report& report);
 /// `bullmq/clean state=failed older_than=30d`
 std::string describe_step(const task::RunResult& run);
 
+/// `found 36: 30 removed, 6 kept, 0 failed`
+std::string describe_tally(const task::RunResult& run);
+
 /// Why the run ended as it did, in a few words: `done, and verified`.
 std::string describe(base::ExitCode exit_code);
 

@@ -38,23 +38,6 @@ std::string item_text(const task::Item& item) {
   return text;
 }
 
-/// `found 36: 30 removed, 6 kept, 0 failed`
-std::string tally_line(const task::RunResult& run) {
-  if (run.dry_run)
-    return fmt::format("found {}{}; nothing was changed (dry run)", with_commas(run.tally.found),
-                       run.limit_reached ? ", the limit" : "");
-  if (run.tally.found == 0 && run.tally.failed == 0 && run.verification.done)
-    return "nothing to do";
-  std::string line = fmt::format("found {}{}:", with_commas(run.tally.found),
-                                 run.limit_reached ? ", the limit" : "");
-  for (const auto& [outcome, count] : run.tally.outcomes) {
-    if (count > 0) line += fmt::format(" {} {},", with_commas(count), outcome);
-  }
-  if (run.tally.interrupted > 0)
-    line += fmt::format(" {} interrupted,", with_commas(run.tally.interrupted));
-  return fmt::format("{} {} failed", line, with_commas(run.tally.failed));
-}
-
 std::string verification_line(const task::RunResult& run) {
   const task::Verification& verification = run.verification;
   if (!verification.done) return "not verified";
@@ -105,6 +88,8 @@ std::string stopped_line(base::Aborted::Reason reason) {
       return "stopped: the time was up; run it again to go on";
     case base::Aborted::Reason::kSignal:
       return "stopped by a signal; run it again to go on";
+    case base::Aborted::Reason::kLeaseLost:
+      return "stopped: the job's lease was lost; run it again to go on";
     case base::Aborted::Reason::kTooManyFailures:
       break;
   }
@@ -134,7 +119,7 @@ void append_items(std::string& text, std::string_view title, const std::vector<t
 void append_step(std::string& text, const StepReport& step) {
   const task::RunResult& run = step.run;
   text += describe_step(run) + "\n";
-  text += fmt::format("  {}\n", tally_line(run));
+  text += fmt::format("  {}\n", describe_tally(run));
   for (const auto& [reason, count] : run.tally.reasons) {
     text += fmt::format("    {} {}\n", with_commas(count), base::printable(reason));
   }
@@ -162,6 +147,22 @@ std::string with_commas(std::int64_t number) {
     digits.insert(at, ",");
   }
   return digits;
+}
+
+std::string describe_tally(const task::RunResult& run) {
+  if (run.dry_run)
+    return fmt::format("found {}{}; nothing was changed (dry run)", with_commas(run.tally.found),
+                       run.limit_reached ? ", the limit" : "");
+  if (run.tally.found == 0 && run.tally.failed == 0 && run.verification.done)
+    return "nothing to do";
+  std::string line = fmt::format("found {}{}:", with_commas(run.tally.found),
+                                 run.limit_reached ? ", the limit" : "");
+  for (const auto& [outcome, count] : run.tally.outcomes) {
+    if (count > 0) line += fmt::format(" {} {},", with_commas(count), outcome);
+  }
+  if (run.tally.interrupted > 0)
+    line += fmt::format(" {} interrupted,", with_commas(run.tally.interrupted));
+  return fmt::format("{} {} failed", line, with_commas(run.tally.failed));
 }
 
 std::string describe_step(const task::RunResult& run) {

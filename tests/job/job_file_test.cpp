@@ -42,6 +42,12 @@ timezone = "Europe/Berlin"
 url = "redis://host"
 timeout = "2h"
 max_failures = 5
+catch_up = true
+jitter = "10m"
+overlap = "queue"
+retries = 3
+retry_delay = "5m"
+lease = "1m"
 [budget]
 batch_time = "1ms"
 [[step]]
@@ -55,10 +61,17 @@ checks = ["memory", { check = "clients", params = { warn = 0.5 } }]
 )")
                            .read();
   CHECK(job.name == "try");
-  CHECK(job.schedule == "30 2 * * *");
+  REQUIRE(job.schedule.has_value());
+  CHECK(job.schedule->describe() == "at 02:30 every day, Europe/Berlin");
   CHECK(job.timeout == std::chrono::hours(2));
   CHECK(job.batch_time == std::chrono::milliseconds(1));
   CHECK(job.max_failures == 5);
+  CHECK(job.catch_up);
+  CHECK(job.jitter == std::chrono::minutes(10));
+  CHECK(job.overlap == job::Overlap::kQueue);
+  CHECK(job.retries == 3);
+  CHECK(job.retry_delay == std::chrono::minutes(5));
+  CHECK(job.lease == std::chrono::minutes(1));
   REQUIRE(job.steps.size() == 1);
   CHECK(job.steps[0].engine == task::EngineChoice::kServer);
   CHECK(job.steps[0].limit == 500);
@@ -84,7 +97,17 @@ TEST_CASE("what is wrong in a job file is told at its line and column") {
            Case{"timeout = '7'\n[[step]]\nscript = 'bullmq/clean'",
                 ":1:11: timeout: '7' is not a duration"},
            Case{"cron = 'at night'\n[[step]]\nscript = 'bullmq/clean'",
-                ":1:8: 'at night' is no cron expression"},
+                ":1:8: cron 'at night', column 9: this has 2 fields: write five"},
+           Case{"cron = '0 0 31 2 *'\n[[step]]\nscript = 'bullmq/clean'",
+                ":1:8: cron '0 0 31 2 *', column 5: there is no day 31 of February"},
+           Case{"calendar = '25:00'\n[[step]]\nscript = 'bullmq/clean'",
+                ":1:12: calendar '25:00', column 1: 25 is no hour: write 0 to 23"},
+           Case{"every = 'often'\n[[step]]\nscript = 'bullmq/clean'",
+                ":1:9: 'often' is not a duration"},
+           Case{"every = '6h'\ncalendar = 'daily'\n[[step]]\nscript = 'bullmq/clean'",
+                ":1:9: give calendar or every, not both"},
+           Case{"timezone = 'Europe/Berln'\n[[step]]\nscript = 'bullmq/clean'",
+                ":1:12: there is no time zone 'Europe/Berln' (did you mean Europe/Berlin"},
            Case{"cron = '1 2 3 4 5'\ncalendar = 'daily'\n[[step]]\nscript = 'bullmq/clean'",
                 ":2:12: give cron or calendar, not both"},
            Case{"[[step]]\n", ":1:1: [[step]] needs 'script'"},
@@ -108,6 +131,18 @@ TEST_CASE("what is wrong in a job file is told at its line and column") {
                 ":1:16: max_failures must be a whole number above 0"},
            Case{"[budget]\nbatch_time = '0s'\n[[step]]\nscript = 'bullmq/clean'",
                 ":2:14: batch_time must be above 0"},
+           Case{"catch_up = 'yes'\n[[step]]\nscript = 'bullmq/clean'",
+                ":1:12: catch_up must be true or false"},
+           Case{"overlap = 'wait'\n[[step]]\nscript = 'bullmq/clean'",
+                ":1:11: overlap must be skip, queue or allow, not 'wait'"},
+           Case{"overlap = 'allow'\n[[step]]\nscript = 'bullmq/clean'",
+                ":1:11: with overlap = \"allow\" write lease = false"},
+           Case{"lease = 30\n[[step]]\nscript = 'bullmq/clean'",
+                ":1:9: lease must be true, false, or how long it lasts"},
+           Case{"lease = '10ms'\n[[step]]\nscript = 'bullmq/clean'",
+                ":1:9: lease must be 1s at least"},
+           Case{"retries = -1\n[[step]]\nscript = 'bullmq/clean'",
+                ":1:11: retries must be a whole number above 0"},
            Case{"step = 3", ":1:8: steps are written [[step]]"},
            Case{"description = 'nothing to do'", ":1:1: the job has neither"},
            Case{"description = 'open", ":1:20: "},
@@ -117,6 +152,15 @@ TEST_CASE("what is wrong in a job file is told at its line and column") {
     CAPTURE(refusal);
     CHECK(refusal.starts_with(c.refusal));
   }
+}
+
+TEST_CASE("a run takes a lease unless the job says no") {
+  const std::string step = "[[step]]\nscript = 'bullmq/clean'";
+  CHECK(JobFile(step).read().lease == std::chrono::seconds(30));
+  CHECK(JobFile("lease = true\n" + step).read().lease == std::chrono::seconds(30));
+  CHECK_FALSE(JobFile("lease = false\n" + step).read().lease);
+  CHECK(JobFile("lease = false\noverlap = 'allow'\n" + step).read().overlap ==
+        job::Overlap::kAllow);
 }
 
 TEST_CASE("a job is found by name, an unknown one is refused with those there are") {

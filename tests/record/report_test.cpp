@@ -21,8 +21,13 @@ record::Report example() {
                              "stack traceback:\n\tscripts/x.lua:12");
   step.run.verification.done = true;
   report.steps.push_back(step);
-  report.findings.push_back(
-      {health::Level::kCritical, "checks/memory", "memory used", "97 %", "95 %", "do something"});
+  report.findings.push_back({health::Level::kCritical,
+                             "checks/memory",
+                             "memory used",
+                             "97 %",
+                             "95 %",
+                             "do something",
+                             {}});
   report.exit_code = base::ExitCode::kFailed;
   return report;
 }

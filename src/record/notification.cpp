@@ -1,0 +1,182 @@
+#include "record/notification.hpp"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "base/error.hpp"
+#include "base/text.hpp"
+
+namespace moonshift::record {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+using health::Level;
+
+std::string first_line(const std::string& text) {
+  return base::printable(text.substr(0, text.find('\n')), 1000);
+}
+
+std::string item_text(const task::Item& item) {
+  std::vector<std::string> words;
+  for (const std::string& word : item) words.push_back(base::printable(word, 80));
+  return base::join(words, " ");
+}
+
+std::string finding_text(const health::Finding& finding) {
+  std::string text = fmt::format("{}: {}: {} {}", health::name_of(finding.level), finding.check,
+                                 finding.what, base::printable(finding.value));
+  if (!finding.limit.empty()) text += fmt::format(" (limit {})", base::printable(finding.limit));
+  if (!finding.hint.empty()) text += ": " + base::printable(finding.hint);
+  return text;
+}
+
+void append_errors(std::vector<std::string>& errors, const task::RunResult& run) {
+  const auto add = [&](const std::string& what) {
+    errors.push_back(fmt::format("{}: {}", run.script, first_line(what)));
+  };
+  if (run.script_error) add(*run.script_error);
+  if (run.redis_error) add(*run.redis_error);
+  for (const task::Failure& failure : run.tally.failures)
+    add(fmt::format("{}: {}", item_text(failure.item), failure.error));
+  const auto hidden = run.tally.failed - static_cast<std::int64_t>(run.tally.failures.size());
+  if (hidden > 0) add(fmt::format("and {} more failed", with_commas(hidden)));
+}
+
+/// The parts of https://KEY@HOST:PORT/PATH/PROJECT.
+struct Dsn {
+  std::string key;
+  std::string endpoint;
+};
+
+std::optional<Dsn> parse_dsn(const std::string& text) {
+  const auto url = parse_http_url(text);
+  if (!url || url->user.empty()) return std::nullopt;
+  const auto slash = url->path.rfind('/');
+  const std::string project = url->path.substr(slash + 1);
+  if (project.empty()) return std::nullopt;
+  return Dsn{url->user, fmt::format("{}{}/api/{}/envelope/", url->origin(),
+                                    url->path.substr(0, slash), project)};
+}
+
+Dsn require_dsn(const std::string& text) {
+  if (const auto dsn = parse_dsn(text)) return *dsn;
+  throw base::ConfigError("it must be a DSN: https://KEY@HOST/PROJECT");
+}
+
+std::string host_name() {
+  std::string name(256, '\0');
+  if (::gethostname(name.data(), name.size() - 1) != 0) return "";
+  return name.c_str();
+}
+
+std::string dump(const Json& json) {
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+Json sentry_event(const std::string& event_id, const Report& report) {
+  const std::string exit_code = std::to_string(static_cast<int>(report.exit_code));
+  const auto ended =
+      std::chrono::time_point_cast<base::UnixTime::duration>(report.started + report.duration);
+  return {{"event_id", event_id},
+          {"timestamp", base::format_time(ended)},
+          {"platform", "other"},
+          {"level", "error"},
+          {"logger", "moonshift"},
+          {"server_name", host_name()},
+          {"transaction", report.name},
+          {"message", {{"formatted", summary_of(report)}}},
+          // One issue for each job and way to fail, whatever the numbers in the message.
+          {"fingerprint", {"moonshift", report.name, exit_code}},
+          {"tags",
+           {{"job", report.name},
+            {"run", report.id},
+            {"redis", report.redis},
+            {"verdict", health::name_of(verdict_of(report))},
+            {"exit_code", exit_code}}},
+          {"extra",
+           {{"description", report.description},
+            {"started", base::format_time(report.started)},
+            {"duration", base::describe_duration(report.duration)},
+            {"errors", errors_of(report)}}}};
+}
+
+}  // namespace
+
+Level verdict_of(const Report& report) {
+  return report.exit_code == base::ExitCode::kDone ? health::verdict_of(report.findings)
+                                                   : Level::kCritical;
+}
+
+std::string summary_of(const Report& report) {
+  std::string text = report.name;
+  if (!report.redis.empty()) text += " on " + report.redis;
+  text += ": " + ending_of(report);
+  for (const StepReport& step : report.steps)
+    text += fmt::format("; {}: {}", step.run.script, describe_tally(step.run));
+  const auto errors = errors_of(report);
+  if (!errors.empty()) text += "; " + base::printable(errors.front(), 300);
+  return text;
+}
+
+std::vector<std::string> errors_of(const Report& report) {
+  std::vector<std::string> errors;
+  for (const std::string& error : report.errors) errors.push_back(first_line(error));
+  for (const StepReport& step : report.steps) append_errors(errors, step.run);
+  for (const health::Finding& finding : report.findings) {
+    if (finding.level == Level::kCritical) errors.push_back(finding_text(finding));
+  }
+  return errors;
+}
+
+bool is_due(When when, Level verdict, std::optional<Level> last) {
+  switch (when) {
+    case When::kFailure:
+      return verdict == Level::kCritical;
+    case When::kChange:
+      return verdict != last.value_or(Level::kOk);
+    case When::kAlways:
+      break;
+  }
+  return true;
+}
+
+HttpRequest ping_request(const std::string& url, const std::string& action,
+                         const std::string& run_uuid, const std::string& body) {
+  const auto query = std::min(url.find_first_of("?#"), url.size());
+  std::string path = url.substr(0, query);
+  while (path.ends_with('/')) path.pop_back();
+  if (!action.empty()) path += "/" + action;
+  const std::string given = query < url.size() && url[query] == '?'
+                                ? url.substr(query, url.find('#') - query) + "&"
+                                : "?";
+  return {fmt::format("{}{}rid={}", path, given, run_uuid),
+          {"Content-Type: text/plain; charset=utf-8"},
+          body};
+}
+
+HttpRequest sentry_request(const std::string& dsn_text, const std::string& run_uuid,
+                           const Report& report) {
+  const Dsn dsn = require_dsn(dsn_text);
+  std::string event_id = run_uuid;
+  std::erase(event_id, '-');
+  const std::string body =
+      dump({{"event_id", event_id}, {"sent_at", base::format_time(base::system_now())}}) + "\n" +
+      dump({{"type", "event"}, {"content_type", "application/json"}}) + "\n" +
+      dump(sentry_event(event_id, report)) + "\n";
+  return {.url = dsn.endpoint,
+          .headers = {"Content-Type: application/x-sentry-envelope",
+                      fmt::format("X-Sentry-Auth: Sentry sentry_version=7, sentry_key={}, "
+                                  "sentry_client=moonshift/" MOONSHIFT_VERSION,
+                                  dsn.key)},
+          .body = body,
+          // curl would hand the key to whomever the answer points to.
+          .follow_redirects = false};
+}
+
+void check_dsn(const std::string& dsn) { require_dsn(dsn); }
+
+}  // namespace moonshift::record

@@ -15,7 +15,7 @@ class ConfigError : public std::runtime_error {
 /// The run was stopped before its end, on purpose; running it again resumes.
 class Aborted : public std::runtime_error {
  public:
-  enum class Reason { kDeadline, kSignal, kTooManyFailures };
+  enum class Reason { kDeadline, kSignal, kTooManyFailures, kLeaseLost };
 
   Aborted(Reason reason, const std::string& what) : std::runtime_error(what), reason_(reason) {}
 

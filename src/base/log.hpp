@@ -9,7 +9,8 @@ namespace moonshift::base {
 
 enum class LogLevel { kDebug, kInfo, kWarning, kError };
 
-/// Sends log lines of at least `lowest` to standard error. Called once, before any thread starts.
+/// Sends log lines of at least `lowest` to standard error, or into the journal if that is where
+/// standard error goes. Called once, before any thread starts.
 void set_up_log(LogLevel lowest);
 
 void log(LogLevel level, const std::string& message);

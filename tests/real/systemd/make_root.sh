@@ -4,19 +4,25 @@
 # Does nothing where that is there already. Needs root, debootstrap and the network.
 set -eu
 root=$1
-package=$(realpath "$2")
+package=$2
 
-# `a (>= 1), b | c` names a and b.
-depends=$(dpkg-deb --field "$package" Depends | tr ',' '\n' | sed -e 's/|.*//' -e 's/(.*//' -e 's/[[:space:]]//g' | sort)
+depends=$(dpkg-deb --field "$package" Depends)
 [[ $(cat "$root/.made-for" 2>/dev/null) != "$depends" ]] || exit 0
 
 . /etc/os-release
 unfinished=$root.unfinished
 rm -rf "$root" "$unfinished"
 mkdir -p "$(dirname "$root")"
-debootstrap --variant=minbase --include="systemd,systemd-sysv,dbus,redis-server,${depends//$'\n'/,}" \
-  "$VERSION_CODENAME" "$unfinished"
-rm -rf "$unfinished"/var/cache/apt/archives/*.deb "$unfinished"/var/lib/apt/lists/*
+debootstrap --variant=minbase --include=systemd,systemd-sysv,dbus,redis-server "$VERSION_CODENAME" "$unfinished"
+
+# apt knows what the package depends on; the package itself is the test's to install.
+cp "$package" "$unfinished/package.deb"
+export DEBIAN_FRONTEND=noninteractive
+chroot "$unfinished" apt-get -qq update
+chroot "$unfinished" apt-get -qq install --no-install-recommends --yes /package.deb
+chroot "$unfinished" dpkg --purge moonshift
+rm -rf "$unfinished"/package.deb "$unfinished"/var/cache/apt/archives/*.deb "$unfinished"/var/lib/apt/lists/*
+
 # Nothing but what the test starts touches its Redis or its disk.
 rm -f "$unfinished"/etc/systemd/system/timers.target.wants/*
 echo "$depends" > "$unfinished/.made-for"

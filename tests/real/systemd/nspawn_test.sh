@@ -2,7 +2,7 @@
 # A Debian that boots in a container, with the package: a job's timer fires, and fires after a reboot that missed it.
 #
 #   nspawn_test.sh BUILD_DIRECTORY ROOT     ROOT as make_root.sh makes it
-set -eu
+set -eu -o pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 build=$(realpath "$1")
 base=$2
@@ -63,7 +63,7 @@ boot() {
 }
 
 power_off() {
-  inside systemctl poweroff || true
+  inside systemctl poweroff 2>/dev/null || true
   wait "$container" || true
   container=
 }
@@ -94,7 +94,7 @@ job() {
   } > "$root/etc/moonshift/schedules/$name.toml"
 }
 
-cpack --config "$build/CPackConfig.cmake" -B "$work/package" >/dev/null
+cpack --config "$build/CPackConfig.cmake" -B "$work/package" >"$work/cpack" 2>&1 || { cat "$work/cpack"; fail "cpack"; }
 package=$(echo "$work"/package/moonshift_*.deb)
 "$here/make_root.sh" "$base" "$package" >"$work/debootstrap" 2>&1 || { cat "$work/debootstrap"; exit 1; }
 cp -a --reflink=auto "$base" "$root"

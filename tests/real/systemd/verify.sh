@@ -1,13 +1,13 @@
 #!/bin/bash
 # What systemd says of the units, as they are installed: verify.sh BUILD_DIRECTORY
-set -eu
+set -eu -o pipefail
 build=$(realpath "$1")
 root=$(mktemp -d)
 trap 'rm -rf "$root"' EXIT
 
 DESTDIR=$root cmake --install "$build" >/dev/null
 mkdir -p "$root/bin"
-cp /bin/kill "$root/bin"
+cp /bin/sh "$root/bin"
 cp -a /lib/systemd/system/. "$root/usr/lib/systemd/system"
 
 failures=0

@@ -6,13 +6,16 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 build_packages=(
   g++ cmake ninja-build pkg-config redis-server
   libluajit-5.1-dev libcxxopts-dev libspdlog-dev libssl-dev libtomlplusplus-dev nlohmann-json3-dev
-  lua-cjson-dev libmsgpack-cxx-dev libhowardhinnant-date-dev tzdata
+  lua-cjson-dev libmsgpack-cxx-dev libhowardhinnant-date-dev libsystemd-dev
+  libcurl4-openssl-dev tzdata
 )
 bench_packages=(libhiredis-dev)
 test_packages=(
   doctest-dev python3-cram lua-check npm python3-redis python3-limits python3-rq python3-freezegun python3-celery
-  ruby-sidekiq ruby-redis-namespace ruby-rack-attack
+  ruby-sidekiq ruby-redis-namespace ruby-rack-attack python3-croniter systemd systemd-container debootstrap dpkg-dev
+  file man-db
 )
+package_packages=(lintian dpkg-dev file)
 
 usage() {
   cat <<'HELP'
@@ -20,6 +23,7 @@ Usage: ./setup.sh COMMAND
 
   demo    build, then run the nightly job on a private Redis that real BullMQ queues filled
   build   build build/release/moonshift
+  package build a Debian package of it, and print its path
   test    build with warnings as errors, then run every test
   asan    the same tests under AddressSanitizer and UndefinedBehaviorSanitizer
   bench   compare ways to purge 1 million of 2 million keys; `bench memory` checks the memory limit,
@@ -140,6 +144,18 @@ run_tests() {  # PRESET
   ((skipped == 0)) || [[ -z ${CI:-} ]] || die "where CI is set, a skipped test is a failure"
 }
 
+package() {
+  install_packages "${package_packages[@]}"
+  build
+  cmake --build build/release --target all
+  rm -f build/release/moonshift_*.deb
+  quietly cpack --config build/release/CPackConfig.cmake -B build/release
+  local file=("$PWD"/build/release/moonshift_*.deb)
+  lintian --fail-on error "${file[0]}" ||
+    die "lintian finds errors in ${file[0]}"
+  echo "${file[0]}"
+}
+
 bench() {
   install_packages "${bench_packages[@]}"
   build
@@ -159,6 +175,7 @@ case ${1:-help} in
     ;;
   test) run_tests dev ;;
   asan) run_tests asan ;;
+  package) package ;;
   bench) bench "${@:2}" ;;
   clean) rm -rf build tests/real/node_modules ;;
   *)

@@ -10,6 +10,7 @@
 
 #include "base/error.hpp"
 #include "base/interrupt.hpp"
+#include "base/journal.hpp"
 #include "base/text.hpp"
 #include "cli/command.hpp"
 #include "cli/progress.hpp"
@@ -23,12 +24,15 @@ namespace {
 
 using base::ExitCode;
 
-constexpr std::array<Command, 6> kCommands{{
+constexpr std::array<Command, 9> kCommands{{
     {"run", "run one task now", run_command},
     {"eval", "run a plain script, as EVAL does", eval_command},
     {"job", "run one job of schedules/ now", job_command},
     {"jobs", "the jobs", jobs_command},
+    {"next", "when a cron or calendar expression fires", next_command},
+    {"daemon", "run the jobs at their times", daemon_command},
     {"scripts", "the scripts with their help", scripts_command},
+    {"units", "systemd timers made from the jobs", units_command},
     {"verify", "do the checks hold", verify_command},
 }};
 
@@ -69,36 +73,18 @@ ExitCode dispatch(const Arguments& arguments) {
                                       base::did_you_mean(word, names)));
 }
 
-/// The one place where an error becomes an exit code.
 ExitCode run_and_tell(const Arguments& arguments) {
-  const bool json = std::find(arguments.begin(), arguments.end(), "--json") != arguments.end();
-  const auto tell = [&](const std::string& what, ExitCode exit_code) {
-    end_progress();
-    const std::string shown = base::hide_passwords(what);
-    if (json) std::cout << record::error_to_json(shown, exit_code) << std::endl;
-    std::cerr << "moonshift: " << shown << "\n";
-    return exit_code;
-  };
   try {
     return dispatch(arguments);
-  } catch (const base::ConfigError& error) {
-    return tell(error.what(), ExitCode::kBadInput);
-  } catch (const lua::ScriptError& error) {
-    // One that was met before the run began; a script that ran has its failure in the report.
-    return tell(error.traceback().empty()
-                    ? error.what()
-                    : fmt::format("{}\n  at {}", error.what(), error.traceback()),
-                ExitCode::kBadInput);
-  } catch (const redis::RedisError& error) {
-    return tell(error.what(), ExitCode::kNoRedis);
-  } catch (const base::Aborted& aborted) {
-    return tell(aborted.what(), ExitCode::kStopped);
-  } catch (const CannotPrint& error) {
-    return tell(error.what(), ExitCode::kFailed);
-  } catch (const std::system_error& error) {
-    return tell(error.what(), ExitCode::kFailed);
   } catch (const std::exception& error) {
-    return tell(fmt::format("this is a bug in moonshift: {}", error.what()), ExitCode::kFailed);
+    const Ending ending = ending_of(error);
+    end_progress();
+    const std::string shown = base::hide_passwords(ending.what);
+    if (std::find(arguments.begin(), arguments.end(), "--json") != arguments.end())
+      std::cout << record::error_to_json(shown, ending.exit_code) << std::endl;
+    if (!base::send_to_journal(base::LogLevel::kError, shown))
+      std::cerr << "moonshift: " << shown << "\n";
+    return ending.exit_code;
   }
 }
 
@@ -122,6 +108,20 @@ void open_standard_streams() {
 }
 
 }  // namespace
+
+Ending ending_of(const std::exception& error) {
+  if (dynamic_cast<const base::ConfigError*>(&error)) return {ExitCode::kBadInput, error.what()};
+  // One that was met before the run began; a script that ran has its failure in the report.
+  if (const auto* script = dynamic_cast<const lua::ScriptError*>(&error)) {
+    if (script->traceback().empty()) return {ExitCode::kBadInput, error.what()};
+    return {ExitCode::kBadInput, fmt::format("{}\n  at {}", error.what(), script->traceback())};
+  }
+  if (dynamic_cast<const redis::RedisError*>(&error)) return {ExitCode::kNoRedis, error.what()};
+  if (dynamic_cast<const base::Aborted*>(&error)) return {ExitCode::kStopped, error.what()};
+  if (dynamic_cast<const CannotPrint*>(&error) || dynamic_cast<const std::system_error*>(&error))
+    return {ExitCode::kFailed, error.what()};
+  return {ExitCode::kFailed, fmt::format("this is a bug in moonshift: {}", error.what())};
+}
 
 int main(int argc, char** argv) {
   open_standard_streams();

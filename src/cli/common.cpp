@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <array>
 #include <cctype>
 #include <cstdlib>
 #include <fstream>
@@ -13,6 +14,7 @@
 #include "base/log.hpp"
 #include "base/text.hpp"
 #include "cli/progress.hpp"
+#include "record/journal.hpp"
 
 namespace moonshift::cli {
 
@@ -209,6 +211,20 @@ redis::ConnectionOptions connection_options(base::SteadyTime deadline) {
   return options;
 }
 
+std::string utc_text(std::chrono::sys_seconds time) {
+  return base::format_time(time).substr(0, 19) + "Z";
+}
+
+std::string zone_text(const schedule::Zone& zone, std::chrono::sys_seconds time) {
+  constexpr std::array kWeekdays{"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
+  const auto period = zone.period(time);
+  const std::chrono::sys_seconds local = time + period.offset;
+  const std::chrono::weekday day(std::chrono::floor<std::chrono::days>(local));
+  std::string text = base::format_time(local).substr(0, 19);
+  text[10] = ' ';
+  return fmt::format("{} {} {}", kWeekdays[day.c_encoding()], text, period.abbreviation);
+}
+
 job::RunnerOptions runner_options(const Parsed& parsed, base::SteadyTime deadline) {
   job::RunnerOptions options;
   options.deadline = deadline;
@@ -229,6 +245,7 @@ base::ExitCode print_report(const Parsed& parsed, const record::Report& report) 
   } else if (!quiet) {
     std::cout << record::to_text(report) << std::flush;
   }
+  record::tell_journal(report);
   return report.exit_code;
 }
 

@@ -79,10 +79,17 @@ base::SteadyTime deadline_of(const cxxopts::ParseResult& parsed,
 
 redis::ConnectionOptions connection_options(base::SteadyTime deadline);
 
+/// `2026-03-02T02:00:00Z`
+std::string utc_text(std::chrono::sys_seconds time);
+
+/// `Sun 2026-03-01 02:30:00 CET`
+std::string zone_text(const schedule::Zone& zone, std::chrono::sys_seconds time);
+
 /// --now, --dry-run and the live progress line.
 job::RunnerOptions runner_options(const cxxopts::ParseResult& parsed, base::SteadyTime deadline);
 
-/// Prints the report as --json or as text, unless --quiet and all went well; its exit code.
+/// Prints the report as --json or as text, unless --quiet and all went well, and tells the journal;
+/// its exit code.
 base::ExitCode print_report(const cxxopts::ParseResult& parsed, const record::Report& report);
 
 }  // namespace moonshift::cli

@@ -148,6 +148,7 @@ base::ExitCode run_command(const Arguments& arguments) {
     step.params = read_parameters(raw_positional(*parsed, "param"));
   }
   job.name = step.script;
+  job.lease.reset();  // a lease is for what several hosts start by themselves
   step.engine = read_engine((*parsed)["engine"].as<std::string>());
   step.limit = read_limit(*parsed);
   step.rate = read_rate(*parsed);

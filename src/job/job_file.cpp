@@ -2,16 +2,16 @@
 
 #include <fmt/format.h>
 
-#include <toml++/toml.h>
 #include <algorithm>
 #include <cstdlib>
 #include <functional>
 #include <map>
 #include <set>
-#include <sstream>
 
 #include "base/error.hpp"
 #include "base/text.hpp"
+#include "job/notify_file.hpp"
+#include "job/table_reader.hpp"
 #include "lua/script_error.hpp"
 
 namespace moonshift::job {
@@ -20,85 +20,6 @@ namespace {
 
 namespace fs = std::filesystem;
 using base::ConfigError;
-
-std::string position(const std::string& path, const toml::source_region& region) {
-  return fmt::format("{}:{}:{}", path, region.begin.line, region.begin.column);
-}
-
-/// One table of the file, read key by key: unknown keys and wrong types are errors at their place.
-class TableReader {
- public:
-  TableReader(const std::string& path, const toml::table& table, std::string name)
-      : path_(path), table_(table), name_(std::move(name)) {}
-
-  /// Says which keys there may be; to be called before any is read.
-  void allow(std::vector<std::string> known) const {
-    for (const auto& [key, node] : table_) {
-      const std::string text(key.str());
-      if (std::find(known.begin(), known.end(), text) != known.end()) continue;
-      throw ConfigError(fmt::format("{}: unknown key '{}' in {}{}; it may have: {}",
-                                    position(path_, key.source()), text, name_,
-                                    base::did_you_mean(text, known), base::join(known)));
-    }
-  }
-
-  const toml::node* find(std::string_view key) const { return table_.get(key); }
-
-  /// file:line:column of the key's value, or of the table if it has none.
-  std::string place(std::string_view key) const {
-    const toml::node* node = find(key);
-    return position(path_, node == nullptr ? table_.source() : node->source());
-  }
-
-  std::string text(std::string_view key, bool required = false) const {
-    const toml::node* node = find(key);
-    if (node == nullptr) {
-      if (required) fail_at(table_, fmt::format("{} needs '{}'", name_, key));
-      return "";
-    }
-    const auto* value = node->as_string();
-    if (value == nullptr) fail_at(*node, fmt::format("{} must be text in quotes", key));
-    return value->get();
-  }
-
-  std::optional<base::Duration> duration(std::string_view key) const {
-    if (find(key) == nullptr) return std::nullopt;
-    try {
-      return base::parse_duration(text(key));
-    } catch (const ConfigError& error) {
-      const std::string what = error.what();
-      if (what.starts_with(path_)) throw;
-      fail_at(*find(key), fmt::format("{}: {}", key, what));
-    }
-  }
-
-  std::int64_t integer(std::string_view key, std::int64_t fallback) const {
-    const toml::node* node = find(key);
-    if (node == nullptr) return fallback;
-    const auto* value = node->as_integer();
-    if (value == nullptr || value->get() < 1)
-      fail_at(*node, fmt::format("{} must be a whole number above 0", key));
-    return value->get();
-  }
-
-  std::optional<double> number_above_zero(std::string_view key) const {
-    const toml::node* node = find(key);
-    if (node == nullptr) return std::nullopt;
-    const auto value = node->value<double>();
-    if (!node->is_number() || !value || *value <= 0)
-      fail_at(*node, fmt::format("{} must be a number above 0", key));
-    return value;
-  }
-
-  [[noreturn]] void fail_at(const toml::node& node, const std::string& what) const {
-    throw ConfigError(fmt::format("{}: {}", position(path_, node.source()), what));
-  }
-
- private:
-  const std::string& path_;
-  const toml::table& table_;
-  std::string name_;
-};
 
 lua::Value to_value(const toml::node& node) {
   if (const auto* text = node.as_string()) return text->get();
@@ -197,31 +118,85 @@ std::vector<CheckCall> read_checks(const std::string& path, const TableReader& f
   return checks;
 }
 
-/// Five or six fields of the characters that cron expressions are made of, or @daily and the like.
-bool looks_like_cron(const std::string& text) {
-  std::istringstream stream(text);
-  std::vector<std::string> fields;
-  for (std::string field; stream >> field;) fields.push_back(field);
-  if (fields.size() == 1 && fields[0].starts_with('@')) return fields[0].size() > 1;
-  return (fields.size() == 5 || fields.size() == 6) &&
-         std::all_of(fields.begin(), fields.end(), [](const std::string& field) {
-           return field.find_first_not_of(
-                      "0123456789*,-/ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz") ==
-                  std::string::npos;
-         });
+std::optional<schedule::Zone> read_timezone(const TableReader& reader) {
+  const std::string name = reader.text("timezone");
+  if (name.empty()) return std::nullopt;
+  try {
+    return schedule::Zone::named(name);
+  } catch (const ConfigError& error) {
+    reader.fail_at(*reader.find("timezone"), error.what());
+  }
 }
 
-std::string read_schedule(const TableReader& reader) {
-  const std::string cron = reader.text("cron"), calendar = reader.text("calendar");
-  if (!cron.empty() && !calendar.empty()) {
-    reader.fail_at(*reader.find("calendar"), "give cron or calendar, not both");
+std::optional<schedule::Schedule> read_schedule(const TableReader& reader) {
+  const auto zone = read_timezone(reader);
+  std::string key;
+  for (const char* candidate : {"cron", "calendar", "every"}) {
+    if (reader.find(candidate) == nullptr) continue;
+    if (!key.empty()) {
+      reader.fail_at(*reader.find(candidate),
+                     fmt::format("give {} or {}, not both", key, candidate));
+    }
+    key = candidate;
   }
-  if (!cron.empty() && !looks_like_cron(cron)) {
-    reader.fail_at(
-        *reader.find("cron"),
-        fmt::format("'{}' is no cron expression: write five fields, as in \"30 2 * * *\"", cron));
+  if (key.empty()) return std::nullopt;
+  const std::string text = reader.text(key);
+  try {
+    if (key == "calendar") return schedule::Schedule::calendar(text, zone);
+    const schedule::Zone own = zone ? *zone : schedule::Zone::local();
+    if (key == "cron") return schedule::Schedule::cron(text, own);
+    return schedule::Schedule::every(text, own);
+  } catch (const ConfigError& error) {
+    reader.fail_at(*reader.find(key), error.what());
   }
-  return cron.empty() ? calendar : cron;
+}
+
+bool read_flag(const TableReader& reader, std::string_view key) {
+  const toml::node* node = reader.find(key);
+  if (node == nullptr) return false;
+  const auto* flag = node->as_boolean();
+  if (flag == nullptr) reader.fail_at(*node, fmt::format("{} must be true or false", key));
+  return flag->get();
+}
+
+Overlap read_overlap(const TableReader& reader) {
+  const std::string word = reader.text("overlap");
+  if (word.empty() || word == "skip") return Overlap::kSkip;
+  if (word == "queue") return Overlap::kQueue;
+  if (word == "allow") return Overlap::kAllow;
+  reader.fail_at(*reader.find("overlap"),
+                 fmt::format("overlap must be skip, queue or allow, not '{}'", word));
+}
+
+/// A shorter lease would be lost to an ordinary pause of the network.
+constexpr auto kShortestLease = std::chrono::seconds(1);
+
+std::optional<base::Duration> read_lease(const TableReader& reader) {
+  const toml::node* node = reader.find("lease");
+  if (node == nullptr) return Job().lease;
+  if (const auto* flag = node->as_boolean()) {
+    return flag->get() ? Job().lease : std::nullopt;
+  }
+  if (!node->is_string())
+    reader.fail_at(*node, "lease must be true, false, or how long it lasts: lease = \"30s\"");
+  const auto lease = reader.duration("lease");
+  if (*lease < kShortestLease) reader.fail_at(*node, "lease must be 1s at least");
+  return lease;
+}
+
+/// What the scheduler and the lease need to know.
+void read_running(const TableReader& reader, Job& job) {
+  job.catch_up = read_flag(reader, "catch_up");
+  job.jitter = reader.duration("jitter").value_or(job.jitter);
+  job.overlap = read_overlap(reader);
+  if (reader.find("retries") != nullptr) job.retries = reader.integer("retries", 1);
+  job.retry_delay = reader.duration("retry_delay").value_or(job.retry_delay);
+  job.lease = read_lease(reader);
+  if (job.overlap == Overlap::kAllow && job.lease) {
+    reader.fail_at(*reader.find("overlap"),
+                   "with overlap = \"allow\" write lease = false: a lease lets one run of the job "
+                   "go on at a time");
+  }
 }
 
 /// Puts the place in the job file, if there is one, before what a script or a parameter says of
@@ -254,19 +229,15 @@ Job read_job(const fs::path& file) {
   Job job;
   job.path = file.string();
   job.name = file.stem().string();
-  toml::table root;
-  try {
-    root = toml::parse_file(job.path);
-  } catch (const toml::parse_error& error) {
-    throw ConfigError(
-        fmt::format("{}: {}", position(job.path, error.source()), error.description()));
-  }
+  const toml::table root = parse_toml(job.path);
   const TableReader reader(job.path, root, "a job");
-  reader.allow({"description", "cron", "calendar", "timezone", "url", "timeout", "max_failures",
-                "budget", "step", "verify"});
+  reader.allow({"description", "cron", "calendar", "every", "timezone", "catch_up", "jitter",
+                "overlap", "retries", "retry_delay", "lease", "url", "timeout", "max_failures",
+                "budget", "step", "verify", "notify"});
   job.description = reader.text("description");
   job.schedule = read_schedule(reader);
   job.timezone = reader.text("timezone");
+  read_running(reader, job);
   job.url = reader.text("url");
   job.timeout = reader.duration("timeout");
   job.max_failures = reader.integer("max_failures", job.max_failures);
@@ -280,6 +251,7 @@ Job read_job(const fs::path& file) {
   }
   job.steps = read_steps(job.path, reader, root);
   job.checks = read_checks(job.path, reader, root);
+  read_notify(reader);  // only checked here: see notify_settings()
   if (job.steps.empty() && job.checks.empty()) {
     throw ConfigError(
         fmt::format("{}:1:1: the job has neither a [[step]] nor [verify] checks", job.path));
@@ -294,7 +266,8 @@ std::vector<fs::path> job_files(const fs::path& directory) {
   }
   std::vector<fs::path> files;
   for (const auto& entry : fs::directory_iterator(directory)) {
-    if (entry.path().extension() == ".toml") files.push_back(entry.path());
+    if (entry.path().extension() != ".toml" || entry.path().filename() == kSharedFile) continue;
+    files.push_back(entry.path());
   }
   std::sort(files.begin(), files.end());
   return files;
@@ -326,7 +299,8 @@ void check_job(const Job& job, const task::Catalog& catalog) {
   }
 }
 
-std::string expand_environment(const std::string& text) {
+std::string expand_environment(const std::string& text, const std::string& whose,
+                               const std::string& remedy) {
   std::string expanded;
   std::string_view rest = text;
   for (auto at = rest.find("${"); at != std::string_view::npos; at = rest.find("${")) {
@@ -335,10 +309,8 @@ std::string expand_environment(const std::string& text) {
     const std::string name(rest.substr(at + 2, end - at - 2));
     const char* value = std::getenv(name.c_str());
     if (value == nullptr)
-      throw ConfigError(
-          fmt::format("the job's url names the environment variable {}, which is not set: set it, "
-                      "or give --url",
-                      name));
+      throw ConfigError(fmt::format("{} names the environment variable {}, which is not set: {}",
+                                    whose, name, remedy));
     expanded += rest.substr(0, at);
     expanded += value;
     rest.remove_prefix(end + 1);

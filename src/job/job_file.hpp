@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/duration.hpp"
+#include "schedule/schedule.hpp"
 #include "task/parameters.hpp"
 #include "task/run.hpp"
 
@@ -30,14 +31,27 @@ struct CheckCall {
   std::string where, params_where;
 };
 
+/// What happens at a job's time while its last run still goes on.
+enum class Overlap {
+  kSkip,   ///< nothing
+  kQueue,  ///< it runs once after that
+  kAllow,  ///< it runs beside that
+};
+
 /// One file of schedules/.
 struct Job {
   std::string name;  ///< the file's, without .toml
   std::string path;
   std::string description;
-  std::string
-      schedule;  ///< the cron or calendar expression as it stands there; empty: by hand only
-  std::string timezone;
+  std::optional<schedule::Schedule> schedule;  ///< nothing: by hand only
+  std::string timezone;                        ///< as it stands there; empty: this host's
+  bool catch_up = false;                       ///< run once after a missed time
+  base::Duration jitter{0};                    ///< its times come later by up to this
+  Overlap overlap = Overlap::kSkip;
+  std::int64_t retries = 0;  ///< of a failed run
+  base::Duration retry_delay = std::chrono::minutes(1);  ///< before the first; then it doubles
+  /// How long the lease on the job lasts that a run takes and renews; nothing: it takes none.
+  std::optional<base::Duration> lease = std::chrono::seconds(30);
   std::string url;  ///< as it stands there: ${NAME} not yet replaced
   std::optional<base::Duration> timeout;
   base::Duration batch_time = std::chrono::milliseconds(2);
@@ -62,6 +76,7 @@ std::filesystem::path find_job(const std::string& name, const std::filesystem::p
 void check_job(const Job& job, const task::Catalog& catalog);
 
 /// `${NAME}` replaced by the environment. Throws ConfigError that names a variable that is not set.
-std::string expand_environment(const std::string& text);
+std::string expand_environment(const std::string& text, const std::string& whose = "the job's url",
+                               const std::string& remedy = "set it, or give --url");
 
 }  // namespace moonshift::job

@@ -94,24 +94,48 @@ class Runner {
   Report run() {
     const auto start = Clock::now();
     report_.started = base::system_now();
-    report_.id = record::make_run_id(report_.started);
+    report_.id =
+        options_.run_id.empty() ? record::make_run_id(report_.started) : options_.run_id;
     report_.name = job_.name;
     report_.description = job_.description;
     report_.redis = endpoint_.to_string();
     report_.before = look_at(endpoint_);
-    for (std::size_t i = 0; i < job_.steps.size() && may_go_on(); ++i) {
-      guarded(job_.steps[i].script, [&] { run_step(job_.steps[i], *scripts_[i]); });
+    if (take_lease()) {
+      if (options_.on_start) options_.on_start();
+      run_all();
     }
-    if (may_go_on() && !options_.dry_run) run_checks();
-    if (base::Interrupt::signal() != 0 && report_.exit_code != ExitCode::kStopped) {
-      fail(ExitCode::kStopped, "stopped by a signal; run it again to go on");
-    }
-    look_again();
     report_.duration = std::chrono::duration_cast<base::Duration>(Clock::now() - start);
     return std::move(report_);
   }
 
  private:
+  /// False if another run has it.
+  bool take_lease() {
+    if (!job_.lease || job_.steps.empty() || options_.dry_run) return true;
+    auto taken = task::Lease::take(endpoint_, job_.name, *job_.lease);
+    if (const auto* holder = std::get_if<task::Lease::Holder>(&taken)) {
+      report_.errors.push_back(
+          fmt::format("{} runs the job: it holds its lease, for {} if it does not renew it",
+                      holder->name, base::describe_duration(holder->left)));
+      report_.exit_code = ExitCode::kLockHeld;
+      return false;
+    }
+    lease_ = std::get<std::unique_ptr<task::Lease>>(std::move(taken));
+    return true;
+  }
+
+  void run_all() {
+    for (std::size_t i = 0; i < job_.steps.size() && may_go_on(); ++i) {
+      guarded(job_.steps[i].script, [&] { run_step(job_.steps[i], *scripts_[i]); });
+    }
+    lease_.reset();  // what follows changes nothing, and is not to see its key
+    if (may_go_on() && !options_.dry_run) run_checks();
+    if (base::Interrupt::signal() != 0 && report_.exit_code != ExitCode::kStopped) {
+      fail(ExitCode::kStopped, "stopped by a signal; run it again to go on");
+    }
+    look_again();
+  }
+
   /// A step that failed does not keep the others from their work; a Redis that is gone, or a stop,
   /// does.
   bool may_go_on() const {
@@ -133,6 +157,7 @@ class Runner {
     options.dry_run = options_.dry_run;
     options.now = options_.now;
     options.deadline = options_.deadline;
+    options.lease = lease_.get();
     if (options_.on_progress) {
       options.on_progress = [&](const task::Tally& tally) {
         const auto elapsed = std::chrono::duration_cast<base::Duration>(Clock::now() - start);
@@ -194,6 +219,7 @@ class Runner {
   const RunnerOptions& options_;
   std::vector<std::unique_ptr<task::Script>> scripts_;
   std::vector<std::unique_ptr<task::Script>> check_scripts_;
+  std::unique_ptr<task::Lease> lease_;
   Report report_;
 };
 

@@ -19,9 +19,11 @@ struct Progress {
 };
 
 struct RunnerOptions {
+  std::string run_id;  ///< empty: a new one
   base::SteadyTime deadline = base::kNever;
   std::optional<base::UnixTime> now;
   bool dry_run = false;
+  std::function<void()> on_start;  ///< before the first step; not if another run has the lease
   std::function<void(const Progress&)> on_progress;
 };
 

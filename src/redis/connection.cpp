@@ -131,6 +131,7 @@ void Connection::write_early() {
 
 void Connection::write_queued() {
   if (written_ == output_.size()) return;
+  if (guard_) guard_();
   const std::size_t count = transport_.write(std::span(output_).subspan(written_));
   written_ += count;
   totals_.sent.count += static_cast<std::int64_t>(count);

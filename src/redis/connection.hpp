@@ -1,6 +1,7 @@
 #pragma once
 
 #include <deque>
+#include <functional>
 #include <initializer_list>
 #include <span>
 #include <string>
@@ -69,6 +70,10 @@ class Connection {
   void set_deadline(base::SteadyTime deadline) { options_.deadline = deadline; }
   void set_command_timeout(base::Duration timeout) { options_.command_timeout = timeout; }
 
+  /// Called right before commands are written. What it throws keeps them back, and closes the
+  /// connection.
+  void set_guard(std::function<void()> guard) { guard_ = std::move(guard); }
+
   /// Closes the connection and forgets the handlers that still wait.
   void abandon();
 
@@ -107,6 +112,7 @@ class Connection {
   ConnectionOptions options_;
   Transport transport_;
   ReplyReader reader_;
+  std::function<void()> guard_;
   std::string output_;
   std::size_t written_ = 0;  ///< of output_
   std::deque<Pending> pending_;

@@ -92,13 +92,19 @@ class TaskRun : public lua::Outlet, public lua::FiberOwner, public ItemListener 
       run_pass();
       if (!options_.dry_run) verify();
     } catch (const redis::RedisError& error) {
-      result_.redis_error = error.what();
+      // A script that caught the loss of its lease met a closed connection next.
+      if (lease_is_lost()) {
+        stop(Aborted::Reason::kLeaseLost);
+      } else {
+        result_.redis_error = error.what();
+      }
     } catch (const lua::ScriptError& error) {
       result_.script_error = error.what();
       result_.traceback = error.traceback();
     } catch (const Aborted& aborted) {
       base::log_warning("{}", aborted.what());
       stop(aborted.reason());
+      if (pass_ == 0) result_.tally.interrupted += static_cast<std::int64_t>(under_way_.size());
     }
     result_.batches = engine_->batches();
     result_.stopped = stopped_;
@@ -226,9 +232,16 @@ class TaskRun : public lua::Outlet, public lua::FiberOwner, public ItemListener 
       result_.traceback = end.traceback;
     } else if (end.how == lua::FiberEnd::How::kKilled) {
       result_.stopped_in = end.error;
-      stop(base::Interrupt::signal() != 0 ? Aborted::Reason::kSignal : Aborted::Reason::kDeadline);
+      stop(reason_to_kill());
     }
     said_ = {end.first, end.second};
+  }
+
+  bool lease_is_lost() const { return options_.lease != nullptr && !options_.lease->held(); }
+
+  Aborted::Reason reason_to_kill() const {
+    if (lease_is_lost()) return Aborted::Reason::kLeaseLost;
+    return base::Interrupt::signal() != 0 ? Aborted::Reason::kSignal : Aborted::Reason::kDeadline;
   }
 
   /// An item was treated in each further pass, and here it is again.
@@ -422,6 +435,7 @@ RunResult run_task(Script& script, const GivenParameters& given, const redis::En
                   base::format_time(now));
   lua::Value::Record p = script.parameters().resolve(given, now);
   p["now"] = static_cast<double>(now.time_since_epoch().count());
+  if (options.lease != nullptr) connection.set_guard([&] { options.lease->check(); });
 
   RunResult result = TaskRun(script, endpoint, options, choice, std::move(p), connection).run();
   base::log_debug(

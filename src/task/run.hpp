@@ -7,6 +7,7 @@
 #include "base/error.hpp"
 #include "base/time.hpp"
 #include "redis/endpoint.hpp"
+#include "task/lease.hpp"
 #include "task/script.hpp"
 #include "task/tally.hpp"
 
@@ -23,6 +24,7 @@ struct RunOptions {
   bool dry_run = false;
   std::optional<base::UnixTime> now;  ///< what tasks see as p.now; else Redis's clock
   base::SteadyTime deadline = base::kNever;
+  const Lease* lease = nullptr;  ///< checked before every batch; must outlive the run
   /// Called about ten times a second.
   std::function<void(const Tally&)> on_progress;
 };

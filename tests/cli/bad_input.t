@@ -489,7 +489,7 @@ Job files
   > [[step]]
   > script = "bullmq/clean"
   > EOF
-  moonshift: schedules/cron.toml:1:8: 'every day' is no cron expression: write five fields, as in "30 2 * * *"
+  moonshift: schedules/cron.toml:1:8: cron 'every day', column 10: this has 2 fields: write five (minute, hour, day of the month, month, weekday), as in "30 2 * * *", or six with seconds first
   [2]
   $ job both <<'EOF'
   > cron = "30 2 * * *"

@@ -13,7 +13,10 @@ It explains itself: the commands, and the exit codes.
     eval      run a plain script, as EVAL does
     job       run one job of schedules/ now
     jobs      the jobs
+    next      when a cron or calendar expression fires
+    daemon    run the jobs at their times
     scripts   the scripts with their help
+    units     systemd timers made from the jobs
     verify    do the checks hold
   
   `moonshift COMMAND --help` tells more.
@@ -40,7 +43,7 @@ Without a command the same stands on standard error, and it is bad usage.
 
 Every command explains itself, and needs neither Redis nor jobs for that.
 
-  $ for command in run eval job jobs scripts verify; do moonshift $command --help </dev/null | sed -n '1p;/^  moonshift/p'; done
+  $ for command in run eval job jobs daemon next scripts units verify; do moonshift $command --help </dev/null | sed -n '1p;/^  moonshift/p'; done
   Runs one task, and verifies that it helped; or one check.
     moonshift run SCRIPT [--param name=value ...] [options]
   Runs a plain script, as EVAL does. Takes what redis-cli --eval takes.
@@ -49,8 +52,14 @@ Every command explains itself, and needs neither Redis nor jobs for that.
     moonshift job NAME [options]
   Lists the jobs of schedules/, or checks them.
     moonshift jobs [--check] [options]
+  Runs the jobs of schedules/ at their times, each in a process of its own. SIGHUP, or a change in the directory, reads them anew; SIGTERM ends.
+    moonshift daemon [options]
+  Tells when a cron or calendar expression fires, or an interval: in words, as systemd's OnCalendar, and the next times.
+    moonshift next EXPRESSION [options]
   Lists the scripts, or shows the help of one.
     moonshift scripts [NAME] [options]
+  Writes a systemd timer for every job that has a schedule.
+    moonshift units --output DIR [options]
   Runs the checks, all of checks/ unless some are named.
     moonshift verify [CHECK ...] [options]
 
@@ -60,11 +69,17 @@ Every command explains itself, and needs neither Redis nor jobs for that.
   $ options eval
   help engine batch raw-keys memory url url-file timeout output json quiet verbose
   $ options job
-  help schedules dry-run now url url-file timeout json quiet verbose scripts
+  help schedules escaped dry-run now url url-file timeout json quiet verbose scripts
   $ options jobs
-  help check schedules json quiet verbose scripts
+  help next check schedules json quiet verbose scripts
+  $ options daemon
+  help schedules max-parallel stop-timeout url-file quiet verbose scripts
+  $ options next
+  help timezone from count json
   $ options scripts
   help check into json quiet verbose scripts output
+  $ options units
+  help output generator schedules
   $ options verify
   help url url-file timeout json quiet verbose scripts
 

@@ -174,3 +174,21 @@ A job of checks alone writes nothing and has no steps.
   findings.0.check = "checks/clients"
   exit_code = 0
 
+Another run holds the job's lease: nothing is done. A dry run needs none, nor does a job that says so.
+
+  $ printf '[[step]]\nscript = "drop"\nparams = { like = "a:*" }\n' > schedules/leased.toml
+  $ export REDIS_URL="unix://$PWD/redis.sock"; redis flushall >/dev/null; fill 2 a:
+  $ redis set moonshift:lease:leased 'web1 pid 7 5f3a1c' px 60000
+  OK
+  $ moonshift job leased --scripts scripts | sed 1,2d
+  error: web1 pid 7 runs the job: it holds its lease, for * if it does not renew it (glob)
+  run * took *: nothing done: another run holds the lock (glob)
+  [6]
+  $ redis exists a:1 a:2
+  2
+  $ moonshift job leased --scripts scripts --dry-run --json | fields exit_code
+  exit_code = 0
+  $ sed -i '1i lease = false' schedules/leased.toml
+  $ moonshift job leased --scripts scripts --json | fields steps.0.outcomes exit_code
+  steps.0.outcomes = {"removed": 2}
+  exit_code = 0

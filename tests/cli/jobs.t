@@ -23,10 +23,10 @@ What `moonshift jobs` tells about the jobs.
 
 It lists the jobs of ./schedules: when, what for, and with what.
 
-  $ moonshift jobs
-  job      schedule                    description          steps and checks
-  nightly  30 2 * * * (Europe/Berlin)  Nightly maintenance  bullmq/clean, ratelimit/purge, checks/memory, checks/clients
-  sweep    by hand                                          ratelimit/purge
+  $ TZ=America/New_York moonshift jobs | sed -E 's/ +/ /g; s/[A-Z][a-z]{2} [0-9]{4}-[0-9]{2}-[0-9]{2}/DAY/g; s/(20|21):30:00 E[SD]T/EVENING/; s/CES?T/CET/; s/ +$//'
+  job when next local time last run verdict description steps and checks
+  nightly at 02:30 every day, Europe/Berlin DAY 02:30:00 CET DAY EVENING Nightly maintenance bullmq/clean, ratelimit/purge, checks/memory, checks/clients
+  sweep by hand ratelimit/purge
   $ cd /; moonshift jobs --schedules "$OLDPWD/schedules" | wc -l; cd "$OLDPWD"
   3
   $ moonshift jobs --json | fields 0.job 0.schedule 0.timezone 0.steps 0.checks 1.job 1.path
@@ -37,6 +37,26 @@ It lists the jobs of ./schedules: when, what for, and with what.
   0.checks = ["checks/memory", "checks/clients"]
   1.job = "sweep"
   1.path = "schedules/sweep.toml"
+
+More of their next times, and what the daemon remembers of the last run.
+
+  $ moonshift jobs --next 3 | grep -c 02:30:00
+  3
+  $ moonshift jobs --next 0
+  moonshift: --next: '0' is no whole number from 1 to 1000
+  [2]
+  $ mkdir state; export STATE_DIRECTORY=$PWD/state
+  $ cat > state/state.json <<'EOF'
+  > {"version": 1, "jobs": {"nightly": {"handled": "2026-02-10T01:30:00.000Z", "running": false, "run": "20260210T013000Z-5f3a1c",
+  >   "scheduled": "2026-02-10T01:30:00.000Z", "started": "2026-02-10T01:30:01.000Z", "ended": "2026-02-10T01:31:00.000Z", "exit_code": 5}}}
+  > EOF
+  $ moonshift jobs --json | fields 0.last_run.run 0.last_run.verdict 0.overdue_since 1.last_run
+  0.last_run.run = "20260210T013000Z-5f3a1c"
+  0.last_run.verdict = "done, but verification fails"
+  0.overdue_since = "2026-02-11T01:30:00.000Z"
+  1.last_run = null
+  $ moonshift jobs | grep -oE '2026-02-10T01:30:01Z +overdue since 2026-02-11T01:30:00Z'
+  2026-02-10T01:30:01Z  overdue since 2026-02-11T01:30:00Z
 
 A password of a job's URL is nowhere in it.
 

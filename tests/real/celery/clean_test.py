@@ -189,7 +189,7 @@ class Groups(RealTest):
                 self.assertEqual(clean(here, later, state="any", engine=engine)["found"], 0)
 
                 here.worker(queues="celery,mail:out", name="late")
-                self.assertEqual(waiting.get(timeout=20), 3)
+                self.assertEqual(waiting.get(timeout=60), 3)
                 until(lambda: keys(here, "*.j") == [], "the chord has removed its counters")
                 self.assertEqual(clean(here, later, state="any", engine=engine)["outcomes"], {"removed": 4})
                 self.assertEqual(keys(here), [])
@@ -206,7 +206,7 @@ class Live(RealTest):
             results = [celery.send(f"t{i}") for i in range(400)]
             self.assertEqual(clean(celery, now, engine=engine)["outcomes"], {"removed": 500})
             for result in results:
-                result.get(timeout=20)
+                result.get(timeout=60)
             self.assertEqual(set(celery.ran().values()), {1})
             self.assertEqual(len(keys(celery)), 400)
 

@@ -1,0 +1,149 @@
+#include "service/daemon.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <exception>
+#include <fstream>
+#include <iterator>
+
+#include "base/error.hpp"
+#include "base/log.hpp"
+#include "job/notify_file.hpp"
+
+namespace moonshift::service {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string read_text(const fs::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  return std::string(std::istreambuf_iterator<char>(file), {});
+}
+
+}  // namespace
+
+Daemon::Daemon(World world, DaemonOptions options, State state)
+    : world_(std::move(world)),
+      options_(std::move(options)),
+      planner_(options_.planner, state),
+      saved_(std::move(state)) {}
+
+void Daemon::run() {
+  reload();
+  world_.notify("READY=1");
+  for (;;) {
+    const Moment now = world_.clock.now();
+    take_news(now);
+    start_due(now);
+    remember();
+    if (kill_at_ && planner_.running() == 0) return;
+    tell(now);
+    const Wake wake = world_.clock.wait(next_wake(now));
+    if (wake.reload && !kill_at_) reload();
+    const Moment later = world_.clock.now();
+    if (wake.stop) stop_or_kill(later);
+    if (kill_at_ && later.boot >= *kill_at_) world_.launcher.kill();
+  }
+}
+
+void Daemon::reload() {
+  const std::vector<job::Job> jobs = world_.load_jobs();
+  planner_.set_jobs(jobs, world_.clock.now());
+  base::log_info("{} of {} jobs have times",
+                 std::count_if(jobs.begin(), jobs.end(),
+                               [](const job::Job& job) { return job.schedule.has_value(); }),
+                 jobs.size());
+}
+
+void Daemon::take_news(Moment now) {
+  for (const Launcher::Ended& ended : world_.launcher.collect())
+    planner_.ended(ended.run_id, ended.exit_code, now);
+  for (const RedisWatch::Answer& answer : world_.redis_watch.answers())
+    planner_.answered(answer.redis, answer.reachable, now);
+}
+
+void Daemon::start_due(Moment now) {
+  for (const Run& run : planner_.start_due(now)) {
+    // A crash must find in the state what had begun.
+    remember();
+    world_.launcher.start(run);
+  }
+  world_.redis_watch.watch(planner_.awaited());
+}
+
+void Daemon::remember() {
+  if (planner_.state() == saved_) return;
+  saved_ = planner_.state();
+  try {
+    world_.save(saved_);
+  } catch (const std::exception& error) {
+    base::log_warning("the state is not saved: {}", error.what());
+  }
+}
+
+void Daemon::tell(Moment now) {
+  world_.notify("STATUS=" + planner_.status(now));
+  if (options_.watchdog) world_.notify("WATCHDOG=1");
+}
+
+void Daemon::stop_or_kill(Moment now) {
+  if (kill_at_) {  // whoever insists is obeyed
+    kill_at_ = now.boot;
+    return;
+  }
+  base::log_info("stopping; {} runs are to end within {}", planner_.running(),
+                 base::format_duration(options_.stop_timeout));
+  world_.notify("STOPPING=1");
+  planner_.stop();
+  world_.launcher.terminate();
+  kill_at_ = now.boot + options_.stop_timeout;
+}
+
+WakeTime Daemon::next_wake(Moment now) const {
+  WakeTime wake = planner_.next_wake();
+  if (kill_at_) wake.boot = *kill_at_;
+  if (options_.watchdog) {
+    const base::Duration beat = now.boot + *options_.watchdog / 2;
+    wake.boot = std::min(wake.boot.value_or(beat), beat);
+  }
+  return wake;
+}
+
+JobDirectory::JobDirectory(fs::path directory, fs::path copies, Read read)
+    : directory_(std::move(directory)), copies_(std::move(copies)), read_(std::move(read)) {}
+
+std::vector<job::Job> JobDirectory::load() {
+  std::map<fs::path, Known> jobs;
+  for (const auto& file : job::job_files(directory_)) {
+    try {
+      std::string text = read_text(file);
+      jobs.emplace(file, Known{read_(file), std::move(text)});
+    } catch (const base::ConfigError& error) {
+      const auto old = jobs_.find(file);
+      base::log_warning("{}; {}", error.what(),
+                        old == jobs_.end() ? "the job does not run" : "the job stays as it was");
+      if (old == jobs_.end()) continue;
+      use_copy(file, old->second);
+      jobs.insert(*old);
+    }
+  }
+  jobs_ = std::move(jobs);
+  std::vector<job::Job> list;
+  for (const auto& [file, known] : jobs_) list.push_back(known.job);
+  return list;
+}
+
+void JobDirectory::use_copy(const fs::path& file, Known& known) const {
+  const fs::path copy = copies_ / file.filename();
+  fs::create_directories(copies_);
+  std::ofstream(copy, std::ios::binary) << known.text;
+  // What the jobs of a directory share is looked for beside each.
+  const fs::path shared = copies_ / job::kSharedFile;
+  fs::remove(shared);
+  fs::create_symlink(fs::absolute(directory_) / job::kSharedFile, shared);
+  known.job.path = copy.string();
+}
+
+}  // namespace moonshift::service

@@ -1,0 +1,329 @@
+#include "service/planner.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/exit_code.hpp"
+#include "base/log.hpp"
+#include "base/sha1.hpp"
+#include "base/text.hpp"
+#include "record/report.hpp"
+
+namespace moonshift::service {
+
+namespace {
+
+using base::Duration;
+using base::ExitCode;
+using base::UnixTime;
+using std::chrono::milliseconds;
+
+/// See Planner. Up to the first, a clock that is set may as well have run a little wrong.
+constexpr auto kPunctual = std::chrono::minutes(1);
+constexpr auto kCorrection = std::chrono::hours(3);
+
+constexpr auto kLongestRetryDelay = std::chrono::hours(1);
+
+/// How long a job that has no timeout waits for its Redis.
+constexpr auto kRedisPatience = std::chrono::hours(1);
+
+UnixTime minus(UnixTime time, Duration duration) {
+  return time - std::chrono::ceil<milliseconds>(duration);
+}
+
+/// Whether it is worth the same run again.
+bool is_failure(int exit_code) {
+  for (const auto good : {ExitCode::kDone, ExitCode::kBadInput, ExitCode::kLockHeld}) {
+    if (exit_code == static_cast<int>(good)) return false;
+  }
+  return true;
+}
+
+Duration patience_of(const job::Job& job) { return job.timeout.value_or(kRedisPatience); }
+
+/// In units that matter: `12d5h`, `5h30m`, `40s`.
+std::string distance(Duration duration) {
+  using namespace std::chrono;
+  if (duration >= days(1)) return base::format_duration(floor<hours>(duration));
+  if (duration >= hours(1)) return base::format_duration(floor<minutes>(duration));
+  return base::format_duration(ceil<seconds>(duration));
+}
+
+}  // namespace
+
+Duration derived_delay(const std::string& host, const std::string& job, Duration most) {
+  const std::string digits = base::sha1_hex(host + '\n' + job).substr(0, 8);
+  const double part = static_cast<double>(std::stoul(digits, nullptr, 16)) / 0xFFFFFFFF;
+  return Duration(static_cast<Duration::rep>(part * static_cast<double>(most.count())));
+}
+
+Duration retry_delay(const job::Job& job, const std::string& host, std::int64_t attempt) {
+  const Duration most = std::max<Duration>(job.retry_delay, kLongestRetryDelay);
+  Duration delay = job.retry_delay;
+  for (std::int64_t i = 1; i < attempt && delay < most; ++i) delay *= 2;
+  delay = std::min(delay, most);
+  return delay + derived_delay(host, fmt::format("{} {}", job.name, attempt), delay / 4);
+}
+
+Planner::Planner(Options options, State state)
+    : options_(std::move(options)), state_(std::move(state)) {}
+
+void Planner::set_jobs(const std::vector<job::Job>& jobs, Moment now) {
+  std::map<std::string, Entry> entries;
+  for (const job::Job& job : jobs) {
+    if (!job.schedule) continue;
+    Entry& entry = entries[job.name];
+    const bool first_seen = !state_.contains(job.name);
+    const auto known = entries_.find(job.name);
+    const bool other_times =
+        known != entries_.end() &&
+        (known->second.job.schedule->expression() != job.schedule->expression() ||
+         known->second.job.timezone != job.timezone);
+    if (known != entries_.end()) entry = std::move(known->second);
+    entry.job = job;
+    entry.delay = derived_delay(options_.host, job.name, job.jitter);
+    if (first_seen || other_times) {
+      go_on_from(job.name, entry, now.wall);
+    } else if (known == entries_.end()) {
+      // Set back while nobody was there to see it: the job's past lies in the future.
+      if (state_[job.name].handled > now.wall + kCorrection) go_on_from(job.name, entry, now.wall);
+      resume_cut_off(job.name, entry, now);
+    }
+    find_next(job.name, entry);
+  }
+  entries_ = std::move(entries);
+}
+
+/// A run whose end nobody saw, of the time before the daemon was started.
+void Planner::resume_cut_off(const std::string& name, Entry& entry, Moment now) {
+  JobRecord& record = state_[name];
+  const bool still_runs = running_of(name) > 0;
+  if (!std::exchange(record.running, still_runs) || still_runs) return;
+  record.exit_code = kCutOff;
+  const bool again = entry.job.catch_up || entry.job.retries > 0;
+  base::log_warning("{}: run {} was cut off{}", name, record.run_id,
+                    again ? "; it is run again" : "");
+  if (again) entry.due = Due{record.scheduled, 1, now.boot};
+}
+
+void Planner::go_on_from(const std::string& name, Entry& entry, UnixTime wall) {
+  state_[name].handled = minus(wall, entry.delay);
+  find_next(name, entry);
+}
+
+void Planner::find_next(const std::string& name, Entry& entry) {
+  entry.next = entry.job.schedule->next(state_[name].handled);
+  if (entry.next) *entry.next += std::chrono::ceil<milliseconds>(entry.delay);
+}
+
+void Planner::look_for_set_clock(Moment now) {
+  const Moment last = std::exchange(last_, now).value_or(now);
+  set_by_ = (now.wall - last.wall) - (now.boot - last.boot);
+  if (std::chrono::abs(set_by_) <= kPunctual) {
+    set_by_ = Duration(0);
+    return;
+  }
+  base::log_warning("the clock was set {} by {}", set_by_.count() > 0 ? "forward" : "back",
+                    distance(std::chrono::abs(set_by_)));
+  if (set_by_.count() > 0) return;  // see is_to_run()
+  for (auto& [name, entry] : entries_) {
+    const bool keeps_past = !entry.job.schedule->follows_clock() && -set_by_ <= kCorrection;
+    if (!keeps_past && state_[name].handled > minus(now.wall, entry.delay))
+      go_on_from(name, entry, now.wall);
+  }
+}
+
+std::vector<Run> Planner::start_due(Moment now) {
+  if (stopping_) return {};
+  look_for_set_clock(now);
+  std::vector<std::pair<Duration, std::string>> ready;
+  for (auto& [name, entry] : entries_) {
+    if (entry.next && now.wall >= *entry.next) pass(name, entry, now);
+    if (entry.retry && now.boot >= entry.retry->since && !entry.due)
+      entry.due = std::exchange(entry.retry, std::nullopt);
+    give_up_waiting(name, entry, now);
+    if (entry.due && entry.due->stage == Due::Stage::kReady)
+      ready.emplace_back(entry.due->since, name);
+  }
+  std::sort(ready.begin(), ready.end());
+  std::vector<Run> runs;
+  for (const auto& [since, name] : ready) {
+    Entry& entry = entries_.at(name);
+    if (!may_start(name, entry)) continue;
+    const Due due = *std::exchange(entry.due, std::nullopt);
+    Run run{name,          entry.job.path, record::make_run_id(now.wall),
+            due.scheduled, due.attempt,    due.since};
+    JobRecord& record = state_[name];
+    record.running = true;
+    record.scheduled = due.scheduled;
+    record.run_id = run.id;
+    record.started = now.wall;
+    running_[run.id] = run;
+    runs.push_back(std::move(run));
+  }
+  return runs;
+}
+
+/// The job's next time has come.
+void Planner::pass(const std::string& name, Entry& entry, Moment now) {
+  const UnixTime handled = state_[name].handled;
+  const UnixTime scheduled = minus(*entry.next, entry.delay);
+  const bool runs = is_to_run(entry, handled, now);
+  go_on_from(name, entry, now.wall);
+  if (runs) {
+    make_due(name, entry, scheduled, now);
+  } else {
+    base::log_warning("{}: missed {}", name, base::format_time(scheduled));
+  }
+}
+
+bool Planner::is_to_run(const Entry& entry, UnixTime handled, Moment now) const {
+  if (entry.job.catch_up) return true;
+  const UnixTime latest = minus(now.wall, entry.delay);
+  const auto recent = entry.job.schedule->next(std::max(handled, latest - kPunctual));
+  const bool punctual = recent && *recent <= latest;
+  const bool jumped_over = set_by_.count() > 0 && set_by_ <= kCorrection &&
+                           !entry.job.schedule->follows_clock() &&
+                           now.wall - *entry.next <= set_by_ + kPunctual;
+  return punctual || jumped_over;
+}
+
+void Planner::make_due(const std::string& name, Entry& entry, UnixTime scheduled, Moment now) {
+  entry.retry.reset();  // this run takes its place
+  if (entry.due) {
+    base::log_warning("{}: {} is one with the run that waits already", name,
+                      base::format_time(scheduled));
+    return;
+  }
+  if (running_of(name) > 0 && entry.job.overlap == job::Overlap::kSkip) {
+    base::log_warning("{}: {} is passed over: its last run still goes on", name,
+                      base::format_time(scheduled));
+    return;
+  }
+  const bool unreachable = unreachable_.contains(entry.job.url);
+  entry.due = Due{scheduled, 1, now.boot, unreachable ? Due::Stage::kWaiting : Due::Stage::kReady};
+}
+
+bool Planner::may_start(const std::string& name, const Entry& entry) const {
+  if (running_.size() >= options_.max_parallel) return false;
+  return entry.job.overlap == job::Overlap::kAllow || running_of(name) == 0;
+}
+
+std::size_t Planner::running_of(const std::string& name) const {
+  return static_cast<std::size_t>(std::count_if(
+      running_.begin(), running_.end(), [&](const auto& run) { return run.second.job == name; }));
+}
+
+void Planner::ended(const std::string& run_id, int exit_code, Moment now) {
+  const auto found = running_.find(run_id);
+  if (found == running_.end()) return;
+  const Run run = found->second;
+  running_.erase(found);
+  JobRecord& record = state_[run.job];
+  record.running = running_of(run.job) > 0;
+  record.run_id = run.id;
+  record.scheduled = run.scheduled;
+  record.ended = now.wall;
+  record.exit_code = exit_code;
+  if (exit_code == static_cast<int>(ExitCode::kDone)) record.succeeded = now.wall;
+  const auto entry = entries_.find(run.job);
+  if (entry == entries_.end() || entry->second.due || !is_failure(exit_code)) return;
+  Due due{run.scheduled, run.attempt, run.due};
+  const bool no_redis = exit_code == static_cast<int>(ExitCode::kNoRedis);
+  if (no_redis && now.boot < due.since + patience_of(entry->second.job)) {
+    due.stage = Due::Stage::kAsked;
+    entry->second.due = due;
+  } else {
+    fail(run.job, entry->second, due, exit_code, now);
+  }
+}
+
+void Planner::fail(const std::string& name, Entry& entry, Due due, int exit_code, Moment now) {
+  state_[name].exit_code = exit_code;
+  if (due.attempt > entry.job.retries || stopping_) return;
+  const Duration delay = retry_delay(entry.job, options_.host, due.attempt);
+  base::log_warning("{}: {}; retry {} of {} in {}", name, verdict_of(exit_code), due.attempt,
+                    entry.job.retries, distance(delay));
+  due.since = now.boot + delay;
+  due.stage = Due::Stage::kReady;
+  ++due.attempt;
+  entry.retry = due;
+}
+
+void Planner::give_up_waiting(const std::string& name, Entry& entry, Moment now) {
+  if (!entry.due || entry.due->stage == Due::Stage::kReady) return;
+  if (now.boot < entry.due->since + patience_of(entry.job)) return;
+  const Due due = *std::exchange(entry.due, std::nullopt);
+  base::log_warning("{}: its Redis did not come back within {}", name,
+                    base::format_duration(patience_of(entry.job)));
+  fail(name, entry, due, static_cast<int>(ExitCode::kNoRedis), now);
+}
+
+std::set<std::string> Planner::awaited() const {
+  std::set<std::string> redises;
+  for (const auto& [name, entry] : entries_) {
+    if (entry.due && entry.due->stage != Due::Stage::kReady && !stopping_)
+      redises.insert(entry.job.url);
+  }
+  return redises;
+}
+
+void Planner::answered(const std::string& redis, bool reachable, Moment now) {
+  const bool was_gone = unreachable_.contains(redis);
+  if (reachable) {
+    unreachable_.erase(redis);
+  } else {
+    unreachable_.insert(redis);
+  }
+  for (auto& [name, entry] : entries_) {
+    if (entry.job.url != redis || !entry.due || entry.due->stage == Due::Stage::kReady) continue;
+    if (!reachable) {
+      entry.due->stage = Due::Stage::kWaiting;
+    } else if (entry.due->stage == Due::Stage::kWaiting || was_gone) {
+      entry.due->stage = Due::Stage::kReady;
+    } else {
+      // It is there: that it could not be used is the run's own failure.
+      const Due due = *std::exchange(entry.due, std::nullopt);
+      fail(name, entry, due, static_cast<int>(ExitCode::kNoRedis), now);
+    }
+  }
+}
+
+WakeTime Planner::next_wake() const {
+  WakeTime wake;
+  const auto earlier = [](auto& time, auto other) {
+    if (!time || other < *time) time = other;
+  };
+  if (stopping_) return wake;
+  for (const auto& [name, entry] : entries_) {
+    if (entry.next) earlier(wake.wall, *entry.next);
+    if (entry.retry) earlier(wake.boot, entry.retry->since);
+    if (entry.due && entry.due->stage != Due::Stage::kReady)
+      earlier(wake.boot, entry.due->since + patience_of(entry.job));
+  }
+  return wake;
+}
+
+std::string Planner::status(Moment now) const {
+  std::vector<std::string> parts;
+  std::set<std::string> names;
+  for (const auto& [id, run] : running_) names.insert(run.job);
+  if (!names.empty())
+    parts.push_back("running: " + base::join(std::vector<std::string>(names.begin(), names.end())));
+  if (const auto redises = awaited(); !redises.empty()) parts.emplace_back("waiting for Redis");
+  const Entry* first = nullptr;
+  for (const auto& [name, entry] : entries_) {
+    if (entry.next && (first == nullptr || *entry.next < *first->next)) first = &entry;
+  }
+  if (first == nullptr) {
+    parts.emplace_back("no job has a time to come");
+  } else {
+    parts.push_back(
+        fmt::format("next: {} in {}", first->job.name,
+                    distance(std::max<Duration>(*first->next - now.wall, Duration(0)))));
+  }
+  return base::join(parts, "; ");
+}
+
+}  // namespace moonshift::service

@@ -1,0 +1,60 @@
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+
+#include "base/time.hpp"
+#include "job/job_file.hpp"
+
+namespace moonshift::service {
+
+/// What is remembered of a job.
+struct JobRecord {
+  base::UnixTime handled{};  ///< its scheduled times up to here have been run, or passed over
+  bool running = false;
+  base::UnixTime scheduled{};  ///< of its last run, as are those that follow
+  std::string run_id;          ///< empty: it never ran
+  std::optional<base::UnixTime> started, ended;
+  std::optional<int> exit_code;             ///< see verdict_of()
+  std::optional<base::UnixTime> succeeded;  ///< the last time
+
+  bool operator==(const JobRecord&) const = default;
+};
+
+/// By the job's name.
+using State = std::map<std::string, JobRecord>;
+
+/// The exit codes that stand for runs without one of their own.
+constexpr int kCutOff = -1;      ///< the daemon or the host ended before it
+constexpr int kSignalled = 128;  ///< and the number of the signal that killed it
+
+/// `done, and verified`
+std::string verdict_of(int exit_code);
+
+/// When the job should have run and did not, if it is so.
+std::optional<base::UnixTime> overdue_since(const job::Job& job, const JobRecord& record,
+                                            base::UnixTime now);
+
+/// The state in a file of record::state_directory(). It is replaced as a whole, so that it survives
+/// a crash at any moment.
+class StateFile {
+ public:
+  explicit StateFile(const std::filesystem::path& directory) : path_(directory / "state.json") {}
+
+  /// Empty if there is none. One that cannot be read, or that a newer version wrote, is set aside
+  /// under another name, and told.
+  State load() const;
+
+  /// The same, but it stays where it is: for who only looks.
+  State look() const;
+
+  /// Throws std::system_error.
+  void save(const State& state) const;
+
+ private:
+  std::filesystem::path path_;
+};
+
+}  // namespace moonshift::service

@@ -1,0 +1,31 @@
+#pragma once
+
+#include <filesystem>
+
+#include "redis/transport.hpp"
+#include "service/clock.hpp"
+
+namespace moonshift::service {
+
+/// This host's clocks, and what the daemon wakes up for: SIGTERM and SIGINT (stop), SIGHUP or a
+/// change in the directory of jobs (reload), SIGCHLD, and descriptors.
+///
+/// One instance a process, made before any thread: it blocks these signals.
+class SystemClock : public Clock {
+ public:
+  /// Throws std::system_error.
+  explicit SystemClock(const std::filesystem::path& jobs);
+
+  Moment now() override;
+  Wake wait(const WakeTime& until) override;
+
+  /// Wake up when it is readable; until it is closed.
+  void add(int descriptor);
+
+ private:
+  void set_timers(const WakeTime& until) const;
+
+  redis::Descriptor epoll_, wall_timer_, boot_timer_, signals_, changes_;
+};
+
+}  // namespace moonshift::service

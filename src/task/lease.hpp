@@ -1,0 +1,68 @@
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <variant>
+
+#include "base/duration.hpp"
+#include "redis/endpoint.hpp"
+
+namespace moonshift::task {
+
+/// The right to run a job, of which there is one: the key `moonshift:lease:<job>` in the Redis that
+/// the job works on, with a token and an expiry. While it lives, a thread with a connection of its
+/// own renews it; at the end the key goes, if it is still ours.
+///
+/// Whoever holds one asks it before every batch. It counts as lost as soon as it may have expired
+/// in Redis, by a clock that goes on while this process is stopped or the host sleeps; and once it
+/// is lost it stays so.
+class Lease {
+ public:
+  /// Who has it, and for how long yet.
+  struct Holder {
+    std::string name;
+    base::Duration left{0};
+  };
+
+  /// Takes the lease, or tells who holds it. Above maxmemory too. `endpoint` must outlive it.
+  /// Throws RedisError.
+  static std::variant<std::unique_ptr<Lease>, Holder> take(const redis::Endpoint& endpoint,
+                                                           const std::string& job,
+                                                           base::Duration lasts);
+
+  ~Lease();
+  Lease(const Lease&) = delete;
+  Lease& operator=(const Lease&) = delete;
+
+  /// From any thread.
+  bool held() const;
+
+  /// Throws Aborted if it is lost.
+  void check() const;
+
+ private:
+  Lease(const redis::Endpoint& endpoint, std::string key, std::string token, base::Duration lasts,
+        base::Duration expires);
+
+  void keep(std::stop_token stop);
+  void renew();
+  void release();
+
+  const redis::Endpoint& endpoint_;
+  std::string key_, token_;
+  base::Duration lasts_;
+  std::optional<redis::Connection> connection_;  ///< nothing: to be made (anew)
+  /// When it may be gone, in microseconds since the host was started.
+  std::atomic<base::Duration::rep> expires_;
+  mutable std::atomic<bool> lost_ = false;
+  std::mutex mutex_;
+  std::condition_variable_any wake_;
+  std::jthread thread_;  // last: it uses all of the above
+};
+
+}  // namespace moonshift::task

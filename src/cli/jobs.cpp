@@ -71,8 +71,8 @@ std::string last_run_text(const service::JobRecord& record) {
 
 std::string verdict_text(const Listed& listed) {
   if (listed.overdue_since) {
-    return fmt::format("overdue since {}", utc_text(std::chrono::floor<std::chrono::seconds>(
-                                               *listed.overdue_since)));
+    return fmt::format("overdue since {}",
+                       utc_text(std::chrono::floor<std::chrono::seconds>(*listed.overdue_since)));
   }
   if (listed.record.running) return "running";
   return listed.record.exit_code ? service::verdict_of(*listed.record.exit_code) : "";

@@ -48,7 +48,7 @@ struct Job {
   bool catch_up = false;                       ///< run once after a missed time
   base::Duration jitter{0};                    ///< its times come later by up to this
   Overlap overlap = Overlap::kSkip;
-  std::int64_t retries = 0;  ///< of a failed run
+  std::int64_t retries = 0;                              ///< of a failed run
   base::Duration retry_delay = std::chrono::minutes(1);  ///< before the first; then it doubles
   /// How long the lease on the job lasts that a run takes and renews; nothing: it takes none.
   std::optional<base::Duration> lease = std::chrono::seconds(30);

@@ -94,8 +94,7 @@ class Runner {
   Report run() {
     const auto start = Clock::now();
     report_.started = base::system_now();
-    report_.id =
-        options_.run_id.empty() ? record::make_run_id(report_.started) : options_.run_id;
+    report_.id = options_.run_id.empty() ? record::make_run_id(report_.started) : options_.run_id;
     report_.name = job_.name;
     report_.description = job_.description;
     report_.redis = endpoint_.to_string();

@@ -18,7 +18,7 @@ enum class EngineChoice { kAuto, kLocal, kServer };
 struct RunOptions {
   EngineChoice engine = EngineChoice::kAuto;
   base::Duration batch_time = std::chrono::milliseconds(2);
-  std::int64_t max_failures = 100;  ///< the run stops with this many
+  std::int64_t max_failures = 100;    ///< the run stops with this many
   std::optional<std::int64_t> limit;  ///< items that are treated at most
   std::optional<double> rate;         ///< items a second at most
   bool dry_run = false;
@@ -48,7 +48,7 @@ struct RunResult {
   bool dry_run = false;
   Tally tally;
   bool limit_reached = false;  ///< there may be more than was found
-  std::vector<Item> sample;  ///< of a dry run
+  std::vector<Item> sample;    ///< of a dry run
   Verification verification;
   std::optional<std::string> script_error;  ///< find or verify failed
   std::string traceback;

@@ -1,5 +1,4 @@
 #include <fmt/format.h>
-#include <systemd/sd-daemon.h>
 #include <unistd.h>
 
 #include <array>
@@ -12,6 +11,7 @@
 #include "service/daemon.hpp"
 #include "service/processes.hpp"
 #include "service/redis_poll.hpp"
+#include "service/service_manager.hpp"
 
 namespace moonshift::cli {
 
@@ -34,19 +34,12 @@ std::string host_name() {
   return name.data();
 }
 
-/// sd_watchdog_enabled(3)
-std::optional<base::Duration> watchdog() {
-  std::uint64_t microseconds = 0;
-  if (::sd_watchdog_enabled(0, &microseconds) <= 0) return std::nullopt;
-  return base::Duration(static_cast<base::Duration::rep>(microseconds));
-}
-
 service::DaemonOptions daemon_options(const cxxopts::ParseResult& parsed) {
   service::DaemonOptions options;
   options.planner = {.max_parallel = max_parallel_of(parsed), .host = host_name()};
   if (parsed.count("stop-timeout") > 0)
     options.stop_timeout = positive_duration(parsed, "stop-timeout");
-  options.watchdog = watchdog();
+  options.watchdog = service::watchdog_interval();
   return options;
 }
 
@@ -108,7 +101,7 @@ base::ExitCode daemon_command(const Arguments& arguments) {
                              redis_poll,
                              [&] { return jobs.load(); },
                              [&](const service::State& state) { state_file.save(state); },
-                             [](const std::string& state) { ::sd_notify(0, state.c_str()); }};
+                             service::notify_service_manager};
   service::Daemon(world, options, state_file.load()).run();
   return base::ExitCode::kDone;
 }

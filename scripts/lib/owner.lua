@@ -135,9 +135,9 @@ local function holds_jobs(key, kind)
   return nil
 end
 
---- The library whose queue this key of type `kind` is part of, or nil. Leases of running jobs have an owner, too.
+--- The library whose queue this key of type `kind` is part of, or nil. What moonshift keeps of its jobs has an owner, too.
 function owner.of(key, kind)
-  if key:find("^moonshift:lease:") then return "moonshift" end
+  if key:find("^moonshift:lease:") or key:find("^moonshift:ran:") then return "moonshift" end
   return node_queue(key) or rq(key) or sidekiq(key) or celery(key, kind) or holds_jobs(key, kind)
 end
 

@@ -77,14 +77,8 @@ ExitCode run_and_tell(const Arguments& arguments) {
   try {
     return dispatch(arguments);
   } catch (const std::exception& error) {
-    const Ending ending = ending_of(error);
-    end_progress();
-    const std::string shown = base::hide_passwords(ending.what);
-    if (std::find(arguments.begin(), arguments.end(), "--json") != arguments.end())
-      std::cout << record::error_to_json(shown, ending.exit_code) << std::endl;
-    if (!base::send_to_journal(base::LogLevel::kError, shown))
-      std::cerr << "moonshift: " << shown << "\n";
-    return ending.exit_code;
+    return tell_error(error,
+                      std::find(arguments.begin(), arguments.end(), "--json") != arguments.end());
   }
 }
 
@@ -121,6 +115,16 @@ Ending ending_of(const std::exception& error) {
   if (dynamic_cast<const CannotPrint*>(&error) || dynamic_cast<const std::system_error*>(&error))
     return {ExitCode::kFailed, error.what()};
   return {ExitCode::kFailed, fmt::format("this is a bug in moonshift: {}", error.what())};
+}
+
+ExitCode tell_error(const std::exception& error, bool as_json) {
+  const Ending ending = ending_of(error);
+  end_progress();
+  const std::string shown = base::hide_passwords(ending.what);
+  if (as_json) std::cout << record::error_to_json(shown, ending.exit_code) << std::endl;
+  if (!base::send_to_journal(base::LogLevel::kError, shown))
+    std::cerr << "moonshift: " << shown << "\n";
+  return ending.exit_code;
 }
 
 int main(int argc, char** argv) {

@@ -44,6 +44,9 @@ struct Ending {
 /// The one place where an error becomes an exit code.
 Ending ending_of(const std::exception& error);
 
+/// Prints what went wrong; its exit code.
+base::ExitCode tell_error(const std::exception& error, bool as_json);
+
 /// Runs the command that the arguments name and turns every error into its message and exit code.
 int main(int argc, char** argv);
 

@@ -1,14 +1,13 @@
 #include <fmt/format.h>
-#include <unistd.h>
-
-#include <array>
 
 #include "base/error.hpp"
+#include "base/host.hpp"
 #include "base/log.hpp"
 #include "base/parse.hpp"
 #include "cli/common.hpp"
 #include "record/last_verdict.hpp"
 #include "service/daemon.hpp"
+#include "service/last_run.hpp"
 #include "service/processes.hpp"
 #include "service/redis_poll.hpp"
 #include "service/service_manager.hpp"
@@ -28,15 +27,9 @@ std::size_t max_parallel_of(const cxxopts::ParseResult& parsed) {
   return *count;
 }
 
-std::string host_name() {
-  std::array<char, 256> name{};
-  ::gethostname(name.data(), name.size() - 1);
-  return name.data();
-}
-
 service::DaemonOptions daemon_options(const cxxopts::ParseResult& parsed) {
   service::DaemonOptions options;
-  options.planner = {.max_parallel = max_parallel_of(parsed), .host = host_name()};
+  options.planner = {.max_parallel = max_parallel_of(parsed), .host = base::host_name()};
   if (parsed.count("stop-timeout") > 0)
     options.stop_timeout = positive_duration(parsed, "stop-timeout");
   options.watchdog = service::watchdog_interval();
@@ -85,7 +78,8 @@ base::ExitCode daemon_command(const Arguments& arguments) {
                                         directory.string()));
   const auto options = daemon_options(*parsed);
   const fs::path state_directory = record::state_directory();
-  const service::StateFile state_file(state_directory);
+  const service::FileLock lock = service::lock_for_daemon(state_directory);
+  const service::StateFile state_file(state_directory / service::kStateFile);
   const task::Catalog catalog = catalog_of(*parsed);
   service::JobDirectory jobs(directory, state_directory / "jobs", [&](const fs::path& file) {
     job::Job job = job::read_job(file);

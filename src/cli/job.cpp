@@ -1,11 +1,17 @@
-#include <cstdlib>
+#include <exception>
 
 #include "base/journal.hpp"
 #include "base/text.hpp"
 #include "cli/common.hpp"
 #include "cli/progress.hpp"
 #include "job/notify_file.hpp"
+#include "record/last_verdict.hpp"
 #include "record/notifier.hpp"
+#include "redis/reachable.hpp"
+#include "service/assignment.hpp"
+#include "service/last_run.hpp"
+#include "service/service_manager.hpp"
+#include "service/unattended.hpp"
 #include "service/units.hpp"
 
 namespace moonshift::cli {
@@ -14,52 +20,131 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::string name_of_job(const cxxopts::ParseResult& parsed) {
+fs::path file_of_job(const cxxopts::ParseResult& parsed) {
   const std::string name = one_positional(parsed, "job");
-  return parsed.count("escaped") > 0 ? service::unescape_instance(name) : name;
+  const fs::path schedules = schedules_of(parsed);
+  return parsed.count("unit") > 0 ? job::find_named_job(service::unescape_instance(name), schedules)
+                                  : job::find_job(name, schedules);
 }
 
-record::Report run(const cxxopts::ParseResult& parsed, const fs::path& file,
-                   job::RunnerOptions& options, record::Report& so_far) {
-  const job::Job job = job::read_job(file);
-  so_far.description = job.description;
-  const task::Catalog catalog = catalog_of(parsed);
-  job::check_job(job, catalog);
-  options.deadline = deadline_of(parsed, job.timeout);
-  const redis::Url url = url_of(parsed, job.url);
-  so_far.redis = url.to_string();
-  const redis::Endpoint endpoint(url, connection_options(options.deadline));
-  record::Report report = job::run_job(job, catalog, endpoint, options);
-  report.is_job = true;
-  return report;
-}
-
-/// A job that cannot even begin is told like one that failed.
-record::Report run_and_notify(const cxxopts::ParseResult& parsed, const fs::path& file,
-                              job::RunnerOptions& options) {
-  record::Report so_far;
-  so_far.id = options.run_id;
-  so_far.name = file.stem().string();
-  so_far.is_job = true;
-  so_far.started = base::system_now();
-  if (options.dry_run) return run(parsed, file, options, so_far);
-  const record::Notifier notifier(job::notify_settings(file));
-  options.on_start = [&] { notifier.started(); };
+/// Nothing if nobody could find it there again.
+std::optional<fs::path> state_directory_if_any() {
   try {
-    record::Report report = run(parsed, file, options, so_far);
-    end_progress();
-    notifier.ended(report);
-    return report;
-  } catch (const std::exception& error) {
-    end_progress();
-    const Ending ending = ending_of(error);
-    so_far.errors.push_back(base::hide_passwords(ending.what));
-    so_far.exit_code = ending.exit_code;
-    so_far.duration = base::system_now() - so_far.started;
-    notifier.could_not_run(so_far);
-    throw;
+    return record::state_directory();
+  } catch (const base::ConfigError& error) {
+    base::log_debug("{}", error.what());
+    return std::nullopt;
   }
 }
+
+/// The runs that one call of the command makes.
+class JobRuns {
+ public:
+  JobRuns(const cxxopts::ParseResult& parsed, fs::path file)
+      : parsed_(parsed),
+        file_(std::move(file)),
+        name_(file_.stem().string()),
+        options_(runner_options(parsed, base::kNever)) {
+    try {
+      job_ = job::read_job(file_);
+      url_ = url_of(parsed_, job_->url);
+    } catch (const base::ConfigError&) {
+      wrong_ = std::current_exception();  // the run tells of it
+    }
+  }
+
+  base::ExitCode for_daemon(const service::Assignment& assignment) {
+    options_.run_id = assignment.run_id;
+    options_.scheduled = assignment.scheduled;
+    if (assignment.may_wait && !wrong_ && !redis::is_reachable(*url_))
+      return static_cast<base::ExitCode>(service::kAwaitsRedis);
+    return run_once();
+  }
+
+  base::ExitCode for_timer() {
+    if (wrong_ || options_.dry_run) return by_hand();
+    const bool by_hand_after_all = parsed_.count("unit") > 0 && !service::started_by_timer();
+    if (!by_hand_after_all) options_.scheduled = service::last_time(*job_, base::system_now());
+    return service::run_unattended(*job_, *url_, [&] { return by_hand(); });
+  }
+
+  /// Leaves behind what `moonshift jobs` tells. A daemon does so itself.
+  base::ExitCode by_hand() {
+    const base::UnixTime now = base::system_now();
+    options_.run_id = record::make_run_id(now);
+    const auto state = is_rehearsal() ? std::nullopt : state_directory_if_any();
+    if (!state) return run_once();
+    service::RunRecorder recorder(*state, name_, options_.run_id, options_.scheduled.value_or(now),
+                                  now);
+    const base::ExitCode exit_code = run_once();
+    recorder.ended(static_cast<int>(exit_code), base::system_now());
+    return exit_code;
+  }
+
+ private:
+  bool is_rehearsal() const {
+    return options_.dry_run || (url_ && url_->scheme == redis::Url::Scheme::kScratch);
+  }
+
+  /// Every error is told, and has become its exit code.
+  base::ExitCode run_once() {
+    base::set_journal_fields({{"MOONSHIFT_JOB", name_}, {"MOONSHIFT_RUN", options_.run_id}});
+    try {
+      return print_report(parsed_, run_and_notify());
+    } catch (const std::exception& error) {
+      return tell_error(error, parsed_.count("json") > 0);
+    }
+  }
+
+  /// A job that cannot even begin is told like one that failed.
+  record::Report run_and_notify() {
+    record::Report so_far;
+    so_far.id = options_.run_id;
+    so_far.name = name_;
+    so_far.is_job = true;
+    so_far.started = base::system_now();
+    if (options_.dry_run) return run(so_far);
+    const record::Notifier notifier(job::notify_settings(file_));
+    options_.on_start = [&] { notifier.started(); };
+    try {
+      record::Report report = run(so_far);
+      end_progress();
+      notifier.ended(report);
+      return report;
+    } catch (const std::exception& error) {
+      end_progress();
+      const Ending ending = ending_of(error);
+      so_far.errors.push_back(base::hide_passwords(ending.what));
+      so_far.exit_code = ending.exit_code;
+      so_far.duration = base::system_now() - so_far.started;
+      notifier.could_not_run(so_far);
+      throw;
+    }
+  }
+
+  /// `so_far` learns what is known before the run begins.
+  record::Report run(record::Report& so_far) {
+    if (job_) so_far.description = job_->description;
+    if (wrong_) std::rethrow_exception(wrong_);
+    so_far.redis = url_->to_string();
+    const task::Catalog catalog = catalog_of(parsed_);
+    job::check_job(*job_, catalog);
+    options_.deadline = deadline_of(parsed_, job_->timeout);
+    const redis::Endpoint endpoint(*url_, connection_options(options_.deadline));
+    record::Report report = job::run_job(*job_, catalog, endpoint, options_);
+    report.is_job = true;
+    return report;
+  }
+
+  const cxxopts::ParseResult& parsed_;
+  fs::path file_;
+  std::string name_;
+  job::RunnerOptions options_;
+  // The job, and the Redis that it is for, or what is wrong with either.
+  std::optional<job::Job> job_;
+  std::optional<redis::Url> url_;
+  std::exception_ptr wrong_;
+};
 
 }  // namespace
 
@@ -69,23 +154,24 @@ base::ExitCode job_command(const Arguments& arguments) {
   parser.take_positional("job", "the job: a name (see `moonshift jobs`) or a .toml file");
   parser.add("Run")("schedules",
                     "where the jobs are. Default: ./schedules, else /etc/moonshift/schedules",
-                    cxxopts::value<std::string>(), "DIR")(
-      "escaped", "the name is escaped as in a unit's name, see systemd-escape(1)");
+                    cxxopts::value<std::string>(),
+                    "DIR")("scheduled",
+                           "as a timer runs it: wait for a Redis that is gone, try again as often "
+                           "as the job's `retries` "
+                           "say, and do nothing if another host has run it for its last time")(
+      "unit",
+      "as moonshift@NAME.service runs it: the name is escaped as in a unit's; what another host "
+      "has "
+      "run is left only if a timer started the service");
   parser.add_run_options();
   parser.add_redis_options();
   parser.add_output_options();
   const auto parsed = parser.parse(arguments);
   if (!parsed) return base::ExitCode::kDone;
 
-  const fs::path file = job::find_job(name_of_job(*parsed), schedules_of(*parsed));
-  const char* given_id = std::getenv("MOONSHIFT_RUN_ID");  // by the daemon, which logs it
-  const std::string run_id =
-      given_id == nullptr ? record::make_run_id(base::system_now()) : given_id;
-  base::set_journal_fields({{"MOONSHIFT_JOB", file.stem().string()}, {"MOONSHIFT_RUN", run_id}});
-  auto options = runner_options(*parsed, base::kNever);
-  options.run_id = run_id;
-  const record::Report report = run_and_notify(*parsed, file, options);
-  return print_report(*parsed, report);
+  JobRuns runs(*parsed, file_of_job(*parsed));
+  if (const auto assignment = service::take_assignment()) return runs.for_daemon(*assignment);
+  return parsed->count("scheduled") + parsed->count("unit") > 0 ? runs.for_timer() : runs.by_hand();
 }
 
 }  // namespace moonshift::cli

@@ -10,7 +10,7 @@
 #include "job/notify_file.hpp"
 #include "record/last_verdict.hpp"
 #include "record/table.hpp"
-#include "service/state.hpp"
+#include "service/last_run.hpp"
 
 namespace moonshift::cli {
 
@@ -18,10 +18,14 @@ namespace {
 
 constexpr int kMostTimes = 1000;
 
+/// The package's; those of its services, see systemd/.
+constexpr const char* kSystemSchedules = "/etc/moonshift/schedules";
+constexpr const char* kSystemState = "/var/lib/moonshift";
+
 /// A job, and what there is to tell about its times.
 struct Listed {
   job::Job job;
-  service::JobRecord record;  ///< of the daemon; empty if it never had this job
+  service::JobRecord record;  ///< empty if nobody knows of one
   std::vector<std::chrono::sys_seconds> next;
   std::optional<base::UnixTime> overdue_since;
 };
@@ -37,22 +41,32 @@ int count_of(const cxxopts::ParseResult& parsed) {
   return *count;
 }
 
-/// What the daemon knows, if there is one here.
-service::State daemon_state() {
+/// Where the daemon and the runs leave what they know.
+std::vector<std::filesystem::path> state_directories(const std::filesystem::path& schedules) {
+  std::vector<std::filesystem::path> directories;
   try {
-    return service::StateFile(record::state_directory()).look();
-  } catch (const base::ConfigError&) {  // no home: no daemon either
-    return {};
+    directories.push_back(record::state_directory());
+  } catch (const base::ConfigError&) {  // no home: nobody ran anything there
   }
+  if (schedules == kSystemSchedules) directories.emplace_back(kSystemState);
+  return directories;
 }
 
-Listed look_at(const job::Job& job, const service::State& state, int count) {
-  Listed listed{job, {}, {}, {}};
-  const base::UnixTime now = base::system_now();
-  if (const auto record = state.find(job.name); record != state.end()) {
-    listed.record = record->second;
-    listed.overdue_since = service::overdue_since(job, listed.record, now);
+service::JobRecord last_run_of(const std::string& job,
+                               const std::vector<std::filesystem::path>& directories) {
+  service::JobRecord last;
+  for (const auto& directory : directories) {
+    const service::JobRecord record = service::look_at_last_run(directory, job);
+    if (record.started >= last.started) last = record;
   }
+  return last;
+}
+
+Listed look_at(const job::Job& job, const service::JobRecord& last_run, int count) {
+  const base::UnixTime now = base::system_now();
+  Listed listed{job, last_run, {}, {}};
+  if (last_run.handled != base::UnixTime())
+    listed.overdue_since = service::overdue_since(job, last_run, now);
   if (!job.schedule) return listed;
   for (auto time = job.schedule->next(now); time && count > 0; --count) {
     listed.next.push_back(*time);
@@ -181,12 +195,13 @@ base::ExitCode jobs_command(const Arguments& arguments) {
     }
   };
   const int count = count_of(*parsed);
-  const service::State state = daemon_state();
+  const auto states = state_directories(directory);
   std::vector<Listed> jobs;
   for (const auto& file : job::job_files(directory)) {
     tell_if_wrong([&] {
-      jobs.push_back(look_at(job::read_job(file), state, count));
-      if (check) job::check_job(jobs.back().job, catalog);
+      const job::Job job = job::read_job(file);
+      jobs.push_back(look_at(job, last_run_of(job.name, states), count));
+      if (check) job::check_job(job, catalog);
     });
   }
   if (check) tell_if_wrong([&] { job::read_shared_notify(directory); });

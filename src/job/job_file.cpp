@@ -278,6 +278,10 @@ fs::path find_job(const std::string& name, const fs::path& directory) {
     if (fs::is_regular_file(name)) return name;
     throw ConfigError(fmt::format("{}: there is no such file", name));
   }
+  return find_named_job(name, directory);
+}
+
+fs::path find_named_job(const std::string& name, const fs::path& directory) {
   std::vector<std::string> names;
   for (const fs::path& file : job_files(directory)) {
     if (file.stem() == name) return file;

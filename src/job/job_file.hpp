@@ -71,6 +71,10 @@ std::vector<std::filesystem::path> job_files(const std::filesystem::path& direct
 /// ConfigError that shows the nearest names.
 std::filesystem::path find_job(const std::string& name, const std::filesystem::path& directory);
 
+/// The same, of the directory only.
+std::filesystem::path find_named_job(const std::string& name,
+                                     const std::filesystem::path& directory);
+
 /// Opens every script that the job names and resolves its parameters. Throws ConfigError at the
 /// first that is wrong, with file:line:column.
 void check_job(const Job& job, const task::Catalog& catalog);

@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "base/error.hpp"
+#include "base/host.hpp"
 #include "base/interrupt.hpp"
 #include "base/log.hpp"
 #include "base/parse.hpp"
@@ -76,6 +77,13 @@ ExitCode graver(ExitCode a, ExitCode b) {
   return rank(a) < rank(b) ? b : a;
 }
 
+/// Until no host can be late for the job's time any more: until its next one, and a day.
+base::Duration kept_turn(const Job& job, base::UnixTime scheduled) {
+  const auto next = job.schedule ? job.schedule->next(scheduled) : std::nullopt;
+  const base::Duration period = next ? *next - scheduled : base::Duration(0);
+  return period + job.jitter + std::chrono::days(1);
+}
+
 class Runner {
  public:
   Runner(const Job& job, const task::Catalog& catalog, const redis::Endpoint& endpoint,
@@ -120,13 +128,39 @@ class Runner {
       return false;
     }
     lease_ = std::get<std::unique_ptr<task::Lease>>(std::move(taken));
-    return true;
+    return takes_its_turn();
+  }
+
+  /// False if another host has run the job for that time. This one may again: it retries.
+  bool takes_its_turn() {
+    if (!options_.scheduled) return true;
+    const auto last = task::read_turn(endpoint_, job_.name);
+    if (!last || last->scheduled < *options_.scheduled || last->host == base::host_name())
+      return true;
+    report_.errors.push_back(fmt::format("{} has run the job for {} already", last->host,
+                                         base::format_time(last->scheduled)));
+    report_.exit_code = ExitCode::kLockHeld;
+    lease_.reset();
+    return false;
+  }
+
+  /// A run that came to its end, good or bad, was the job's for that time; what others might still
+  /// do about one that was stopped they may.
+  void end_turn() {
+    const bool done = report_.exit_code != ExitCode::kStopped &&
+                      report_.exit_code != ExitCode::kNoRedis && base::Interrupt::signal() == 0;
+    if (!lease_ || !options_.scheduled || !done || !lease_->held()) return;
+    guarded(job_.name, [&] {
+      task::write_turn(endpoint_, job_.name, {*options_.scheduled, base::host_name()},
+                       kept_turn(job_, *options_.scheduled));
+    });
   }
 
   void run_all() {
     for (std::size_t i = 0; i < job_.steps.size() && may_go_on(); ++i) {
       guarded(job_.steps[i].script, [&] { run_step(job_.steps[i], *scripts_[i]); });
     }
+    end_turn();
     lease_.reset();  // what follows changes nothing, and is not to see its key
     if (may_go_on() && !options_.dry_run) run_checks();
     if (base::Interrupt::signal() != 0 && report_.exit_code != ExitCode::kStopped) {

@@ -22,6 +22,9 @@ struct RunnerOptions {
   std::string run_id;  ///< empty: a new one
   base::SteadyTime deadline = base::kNever;
   std::optional<base::UnixTime> now;
+  /// The job's time that the run is for; it is not run if another host has done so. Nothing: it is
+  /// run whatever others did.
+  std::optional<base::UnixTime> scheduled;
   bool dry_run = false;
   std::function<void()> on_start;  ///< before the first step; not if another run has the lease
   std::function<void(const Progress&)> on_progress;

@@ -1,12 +1,12 @@
 #include "record/notification.hpp"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "base/error.hpp"
+#include "base/host.hpp"
 #include "base/text.hpp"
 
 namespace moonshift::record {
@@ -67,12 +67,6 @@ Dsn require_dsn(const std::string& text) {
   throw base::ConfigError("it must be a DSN: https://KEY@HOST/PROJECT");
 }
 
-std::string host_name() {
-  std::string name(256, '\0');
-  if (::gethostname(name.data(), name.size() - 1) != 0) return "";
-  return name.c_str();
-}
-
 std::string dump(const Json& json) {
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
@@ -86,7 +80,7 @@ Json sentry_event(const std::string& event_id, const Report& report) {
           {"platform", "other"},
           {"level", "error"},
           {"logger", "moonshift"},
-          {"server_name", host_name()},
+          {"server_name", base::host_name()},
           {"transaction", report.name},
           {"message", {{"formatted", summary_of(report)}}},
           // One issue for each job and way to fail, whatever the numbers in the message.

@@ -41,7 +41,11 @@ void Daemon::run() {
     if (kill_at_ && planner_.running() == 0) return;
     tell(now);
     const Wake wake = world_.clock.wait(next_wake(now));
-    if (wake.reload && !kill_at_) reload();
+    if (wake.reload && !kill_at_) {
+      world_.notify("RELOADING=1");
+      reload();
+      world_.notify("READY=1");
+    }
     const Moment later = world_.clock.now();
     if (wake.stop) stop_or_kill(later);
     if (kill_at_ && later.boot >= *kill_at_) world_.launcher.kill();

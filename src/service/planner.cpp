@@ -6,9 +6,9 @@
 
 #include "base/exit_code.hpp"
 #include "base/log.hpp"
-#include "base/sha1.hpp"
 #include "base/text.hpp"
 #include "record/report.hpp"
+#include "service/retry.hpp"
 
 namespace moonshift::service {
 
@@ -23,48 +23,11 @@ using std::chrono::milliseconds;
 constexpr auto kPunctual = std::chrono::minutes(1);
 constexpr auto kCorrection = std::chrono::hours(3);
 
-constexpr auto kLongestRetryDelay = std::chrono::hours(1);
-
-/// How long a job that has no timeout waits for its Redis.
-constexpr auto kRedisPatience = std::chrono::hours(1);
-
 UnixTime minus(UnixTime time, Duration duration) {
   return time - std::chrono::ceil<milliseconds>(duration);
 }
 
-/// Whether it is worth the same run again.
-bool is_failure(int exit_code) {
-  for (const auto good : {ExitCode::kDone, ExitCode::kBadInput, ExitCode::kLockHeld}) {
-    if (exit_code == static_cast<int>(good)) return false;
-  }
-  return true;
-}
-
-Duration patience_of(const job::Job& job) { return job.timeout.value_or(kRedisPatience); }
-
-/// In units that matter: `12d5h`, `5h30m`, `40s`.
-std::string distance(Duration duration) {
-  using namespace std::chrono;
-  if (duration >= days(1)) return base::format_duration(floor<hours>(duration));
-  if (duration >= hours(1)) return base::format_duration(floor<minutes>(duration));
-  return base::format_duration(ceil<seconds>(duration));
-}
-
 }  // namespace
-
-Duration derived_delay(const std::string& host, const std::string& job, Duration most) {
-  const std::string digits = base::sha1_hex(host + '\n' + job).substr(0, 8);
-  const double part = static_cast<double>(std::stoul(digits, nullptr, 16)) / 0xFFFFFFFF;
-  return Duration(static_cast<Duration::rep>(part * static_cast<double>(most.count())));
-}
-
-Duration retry_delay(const job::Job& job, const std::string& host, std::int64_t attempt) {
-  const Duration most = std::max<Duration>(job.retry_delay, kLongestRetryDelay);
-  Duration delay = job.retry_delay;
-  for (std::int64_t i = 1; i < attempt && delay < most; ++i) delay *= 2;
-  delay = std::min(delay, most);
-  return delay + derived_delay(host, fmt::format("{} {}", job.name, attempt), delay / 4);
-}
 
 Planner::Planner(Options options, State state)
     : options_(std::move(options)), state_(std::move(state)) {}
@@ -88,22 +51,25 @@ void Planner::set_jobs(const std::vector<job::Job>& jobs, Moment now) {
     } else if (known == entries_.end()) {
       // Set back while nobody was there to see it: the job's past lies in the future.
       if (state_[job.name].handled > now.wall + kCorrection) go_on_from(job.name, entry, now.wall);
-      resume_cut_off(job.name, entry, now);
+      resume(job.name, entry, now);
     }
     find_next(job.name, entry);
   }
   entries_ = std::move(entries);
 }
 
-/// A run whose end nobody saw, of the time before the daemon was started.
-void Planner::resume_cut_off(const std::string& name, Entry& entry, Moment now) {
+/// What was under way or waited for its Redis when the last daemon ended.
+void Planner::resume(const std::string& name, Entry& entry, Moment now) {
   JobRecord& record = state_[name];
   const bool still_runs = running_of(name) > 0;
-  if (!std::exchange(record.running, still_runs) || still_runs) return;
-  record.exit_code = kCutOff;
-  const bool again = entry.job.catch_up || entry.job.retries > 0;
-  base::log_warning("{}: run {} was cut off{}", name, record.run_id,
-                    again ? "; it is run again" : "");
+  const bool cut_off = std::exchange(record.running, still_runs) && !still_runs;
+  const bool again = cut_off ? entry.job.catch_up || entry.job.retries > 0
+                             : record.exit_code == kAwaitsRedis && !still_runs;
+  if (cut_off) {
+    record.exit_code = kCutOff;
+    base::log_warning("{}: run {} was cut off{}", name, record.run_id,
+                      again ? "; it is run again" : "");
+  }
   if (again) entry.due = Due{record.scheduled, 1, now.boot};
 }
 
@@ -125,7 +91,7 @@ void Planner::look_for_set_clock(Moment now) {
     return;
   }
   base::log_warning("the clock was set {} by {}", set_by_.count() > 0 ? "forward" : "back",
-                    distance(std::chrono::abs(set_by_)));
+                    distance_text(std::chrono::abs(set_by_)));
   if (set_by_.count() > 0) return;  // see is_to_run()
   for (auto& [name, entry] : entries_) {
     const bool keeps_past = !entry.job.schedule->follows_clock() && -set_by_ <= kCorrection;
@@ -152,15 +118,20 @@ std::vector<Run> Planner::start_due(Moment now) {
     Entry& entry = entries_.at(name);
     if (!may_start(name, entry)) continue;
     const Due due = *std::exchange(entry.due, std::nullopt);
-    Run run{name,          entry.job.path, record::make_run_id(now.wall),
-            due.scheduled, due.attempt,    due.since};
+    const Run run{.job = name,
+                  .file = entry.job.path,
+                  .id = record::make_run_id(now.wall),
+                  .scheduled = due.scheduled,
+                  .attempt = due.attempt,
+                  .due = due.since,
+                  .may_wait = now.boot < due.since + patience_of(entry.job)};
     JobRecord& record = state_[name];
     record.running = true;
     record.scheduled = due.scheduled;
     record.run_id = run.id;
     record.started = now.wall;
     running_[run.id] = run;
-    runs.push_back(std::move(run));
+    runs.push_back(run);
   }
   return runs;
 }
@@ -203,6 +174,9 @@ void Planner::make_due(const std::string& name, Entry& entry, UnixTime scheduled
   }
   const bool unreachable = unreachable_.contains(entry.job.url);
   entry.due = Due{scheduled, 1, now.boot, unreachable ? Due::Stage::kWaiting : Due::Stage::kReady};
+  if (!unreachable) return;
+  state_[name].scheduled = scheduled;
+  state_[name].exit_code = kAwaitsRedis;
 }
 
 bool Planner::may_start(const std::string& name, const Entry& entry) const {
@@ -230,8 +204,11 @@ void Planner::ended(const std::string& run_id, int exit_code, Moment now) {
   const auto entry = entries_.find(run.job);
   if (entry == entries_.end() || entry->second.due || !is_failure(exit_code)) return;
   Due due{run.scheduled, run.attempt, run.due};
-  const bool no_redis = exit_code == static_cast<int>(ExitCode::kNoRedis);
-  if (no_redis && now.boot < due.since + patience_of(entry->second.job)) {
+  if (exit_code == kAwaitsRedis) {
+    due.stage = Due::Stage::kWaiting;
+    entry->second.due = due;
+  } else if (exit_code == static_cast<int>(ExitCode::kNoRedis) &&
+             now.boot < due.since + patience_of(entry->second.job)) {
     due.stage = Due::Stage::kAsked;
     entry->second.due = due;
   } else {
@@ -244,7 +221,7 @@ void Planner::fail(const std::string& name, Entry& entry, Due due, int exit_code
   if (due.attempt > entry.job.retries || stopping_) return;
   const Duration delay = retry_delay(entry.job, options_.host, due.attempt);
   base::log_warning("{}: {}; retry {} of {} in {}", name, verdict_of(exit_code), due.attempt,
-                    entry.job.retries, distance(delay));
+                    entry.job.retries, distance_text(delay));
   due.since = now.boot + delay;
   due.stage = Due::Stage::kReady;
   ++due.attempt;
@@ -254,10 +231,10 @@ void Planner::fail(const std::string& name, Entry& entry, Due due, int exit_code
 void Planner::give_up_waiting(const std::string& name, Entry& entry, Moment now) {
   if (!entry.due || entry.due->stage == Due::Stage::kReady) return;
   if (now.boot < entry.due->since + patience_of(entry.job)) return;
-  const Due due = *std::exchange(entry.due, std::nullopt);
   base::log_warning("{}: its Redis did not come back within {}", name,
                     base::format_duration(patience_of(entry.job)));
-  fail(name, entry, due, static_cast<int>(ExitCode::kNoRedis), now);
+  // It fails, and somebody hears about it.
+  entry.due->stage = Due::Stage::kReady;
 }
 
 std::set<std::string> Planner::awaited() const {
@@ -321,7 +298,7 @@ std::string Planner::status(Moment now) const {
   } else {
     parts.push_back(
         fmt::format("next: {} in {}", first->job.name,
-                    distance(std::max<Duration>(*first->next - now.wall, Duration(0)))));
+                    distance_text(std::max<Duration>(*first->next - now.wall, Duration(0)))));
   }
   return base::join(parts, "; ");
 }

@@ -20,6 +20,9 @@ struct Run {
   base::UnixTime scheduled{};  ///< the time that it is for
   std::int64_t attempt = 1;
   base::Duration due{0};  ///< since when, by Moment::boot
+  /// If its Redis is gone, it ends with kAwaitsRedis before it has begun, and is started again
+  /// when that is back. Not set: it has waited long enough, and fails.
+  bool may_wait = false;
 };
 
 /// Decides which job runs when. Pure: it is told what time it is and what happened, and has no
@@ -94,12 +97,12 @@ class Planner {
 
   void look_for_set_clock(Moment now);
   void go_on_from(const std::string& name, Entry& entry, base::UnixTime wall);
-  void resume_cut_off(const std::string& name, Entry& entry, Moment now);
+  void resume(const std::string& name, Entry& entry, Moment now);
   void find_next(const std::string& name, Entry& entry);
   void pass(const std::string& name, Entry& entry, Moment now);
   bool is_to_run(const Entry& entry, base::UnixTime handled, Moment now) const;
   void make_due(const std::string& name, Entry& entry, base::UnixTime scheduled, Moment now);
-  void give_up_waiting(const std::string& name, Entry& entry, Moment now);
+  static void give_up_waiting(const std::string& name, Entry& entry, Moment now);
   void fail(const std::string& name, Entry& entry, Due due, int exit_code, Moment now);
   bool may_start(const std::string& name, const Entry& entry) const;
   std::size_t running_of(const std::string& name) const;
@@ -113,12 +116,5 @@ class Planner {
   base::Duration set_by_{0};  ///< how far the wall clock was set since then
   bool stopping_ = false;
 };
-
-/// Where in [0, most] the job's delay lies on this host: always the same.
-base::Duration derived_delay(const std::string& host, const std::string& job, base::Duration most);
-
-/// How long to wait before the retry that follows the attempt: it doubles each time, up to an hour
-/// or the first delay, and comes later by up to a quarter, derived as above.
-base::Duration retry_delay(const job::Job& job, const std::string& host, std::int64_t attempt);
 
 }  // namespace moonshift::service

@@ -4,9 +4,11 @@
 #include <fmt/format.h>
 #include <signal.h>
 #include <spawn.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
@@ -15,6 +17,7 @@
 #include "base/exit_code.hpp"
 #include "base/journal.hpp"
 #include "base/log.hpp"
+#include "service/assignment.hpp"
 
 namespace moonshift::service {
 
@@ -22,6 +25,10 @@ namespace {
 
 /// So that a program that prints without end cannot fill our memory.
 constexpr std::size_t kLongestLine = 16 << 10;
+
+/// What the service manager tells the daemon alone.
+constexpr std::array<std::string_view, 3> kNotForRuns{"NOTIFY_SOCKET=", "WATCHDOG_",
+                                                      "JOURNAL_STREAM="};
 
 /// What execvp() takes: pointers into the words, and a null.
 std::vector<char*> pointers_to(std::vector<std::string>& words) {
@@ -35,13 +42,19 @@ base::JournalFields fields_of(const Run& run) {
   return {{"MOONSHIFT_JOB", run.job}, {"MOONSHIFT_RUN", run.id}};
 }
 
-std::vector<std::string> environment_of(const Run& run) {
-  std::vector<std::string> environment{"MOONSHIFT_RUN_ID=" + run.id};
+/// `output`: where the run prints to. Where our log goes to the journal, that of the run does too,
+/// each line with its own level.
+std::vector<std::string> environment_of(const Run& run, int output) {
+  std::vector<std::string> environment = environment_of(
+      Assignment{.run_id = run.id, .scheduled = run.scheduled, .may_wait = run.may_wait});
+  struct stat status {};
+  if (base::stderr_is_journal() && ::fstat(output, &status) == 0)
+    environment.push_back(fmt::format("JOURNAL_STREAM={}:{}", status.st_dev, status.st_ino));
   for (char** entry = ::environ; *entry != nullptr; ++entry) {
     const std::string_view text(*entry);
-    // Those are for the daemon alone.
-    if (text.starts_with("NOTIFY_SOCKET=") || text.starts_with("WATCHDOG_")) continue;
-    environment.emplace_back(text);
+    const bool ours = std::any_of(kNotForRuns.begin(), kNotForRuns.end(),
+                                  [&](std::string_view name) { return text.starts_with(name); });
+    if (!ours) environment.emplace_back(text);
   }
   return environment;
 }
@@ -88,7 +101,7 @@ void Processes::start(const Run& run) {
   if (::pipe2(pipe.data(), O_CLOEXEC) == 0) {
     const redis::Descriptor theirs(pipe[1]);
     redis::Descriptor ours(pipe[0]);
-    child = spawn(std::move(words), environment_of(run), theirs.get());
+    child = spawn(std::move(words), environment_of(run, theirs.get()), theirs.get());
     if (child != 0) {
       ::fcntl(ours.get(), F_SETFL, O_NONBLOCK);
       clock_.add(ours.get());

@@ -6,10 +6,8 @@
 #include <algorithm>
 #include <cstdint>
 
-#include "base/error.hpp"
 #include "base/log.hpp"
-#include "redis/connection.hpp"
-#include "redis/error.hpp"
+#include "redis/reachable.hpp"
 
 namespace moonshift::service {
 
@@ -19,29 +17,6 @@ using namespace std::chrono_literals;
 
 constexpr base::Duration kFirstPause = 500ms;
 constexpr base::Duration kLongestPause = 5s;
-
-/// Whether waiting may help. A wrong password stays wrong.
-bool may_come_back(redis::RedisError::Kind kind) {
-  using Kind = redis::RedisError::Kind;
-  for (const Kind passing : {Kind::kUnresolved, Kind::kRefused, Kind::kTimedOut, Kind::kClosed,
-                             Kind::kLoading, Kind::kBusy}) {
-    if (kind == passing) return true;
-  }
-  return false;
-}
-
-bool is_reachable(const redis::Url& url) {
-  redis::ConnectionOptions options;
-  options.connect_timeout = options.command_timeout = 5s;
-  options.loading_timeout = 0s;
-  try {
-    const redis::Connection connection(url, options);
-    return true;
-  } catch (const redis::RedisError& error) {
-    base::log_debug("{}", error.what());
-    return !may_come_back(error.kind());
-  }
-}
 
 }  // namespace
 
@@ -75,8 +50,7 @@ void RedisPoll::ask(std::stop_token stop, const std::string& redis) {
   bool told = false;
   try {
     const redis::Url url = resolve_(redis);
-    const bool scratch = url.scheme == redis::Url::Scheme::kScratch;
-    while (!stop.stop_requested() && !scratch && !is_reachable(url)) {
+    while (!stop.stop_requested() && !redis::is_reachable(url)) {
       if (!std::exchange(told, true)) {
         base::log_warning("{}: Redis is gone; its jobs wait for it", url.where());
         answer(redis, false);

@@ -106,6 +106,7 @@ void flush_directory(const fs::path& path) {
 
 std::string verdict_of(int exit_code) {
   if (exit_code == kCutOff) return "cut off: the daemon or the host ended";
+  if (exit_code == kAwaitsRedis) return "waits for its Redis";
   if (exit_code > kSignalled)
     return fmt::format("killed by {}", ::strsignal(exit_code - kSignalled));
   if (exit_code > static_cast<int>(base::ExitCode::kLockHeld))
@@ -153,7 +154,7 @@ void StateFile::save(const State& state) const {
   for (const auto& [name, record] : state) jobs[name] = to_json(record);
   const Json json{{"version", kVersion}, {"jobs", std::move(jobs)}};
   fs::create_directories(path_.parent_path());
-  const fs::path written = path_.string() + ".new";
+  const fs::path written = fmt::format("{}.{}", path_.string(), ::getpid());
   write_through(written, json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
   fs::rename(written, path_);
   flush_directory(path_.parent_path());

@@ -30,6 +30,10 @@ using State = std::map<std::string, JobRecord>;
 constexpr int kCutOff = -1;      ///< the daemon or the host ended before it
 constexpr int kSignalled = 128;  ///< and the number of the signal that killed it
 
+/// It has not begun, because its Redis was gone: sysexits.h's EX_TEMPFAIL. Between the daemon and
+/// its runs only.
+constexpr int kAwaitsRedis = 75;
+
 /// `done, and verified`
 std::string verdict_of(int exit_code);
 
@@ -37,11 +41,13 @@ std::string verdict_of(int exit_code);
 std::optional<base::UnixTime> overdue_since(const job::Job& job, const JobRecord& record,
                                             base::UnixTime now);
 
-/// The state in a file of record::state_directory(). It is replaced as a whole, so that it survives
-/// a crash at any moment.
+/// The daemon's, in record::state_directory().
+constexpr const char* kStateFile = "state.json";
+
+/// State in a file, which is replaced as a whole, so that it survives a crash at any moment.
 class StateFile {
  public:
-  explicit StateFile(const std::filesystem::path& directory) : path_(directory / "state.json") {}
+  explicit StateFile(std::filesystem::path path) : path_(std::move(path)) {}
 
   /// Empty if there is none. One that cannot be read, or that a newer version wrote, is set aside
   /// under another name, and told.

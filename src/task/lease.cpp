@@ -4,10 +4,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#include <array>
 #include <random>
 
 #include "base/error.hpp"
+#include "base/host.hpp"
 #include "base/log.hpp"
 #include "redis/error.hpp"
 
@@ -38,6 +38,12 @@ constexpr std::string_view kRelease = R"(
 if redis.call("GET", KEYS[1]) ~= ARGV[1] then return 0 end
 return redis.call("DEL", KEYS[1]))";
 
+/// KEYS[1] turn, ARGV[1] its text, ARGV[2] ms. See kTake for DEL.
+constexpr std::string_view kWriteTurn = R"(
+redis.call("DEL", KEYS[1])
+redis.call("SET", KEYS[1], ARGV[1], "PX", ARGV[2])
+return {})";
+
 /// Unlike the steady clock it goes on while the host sleeps.
 base::Duration since_boot() {
   timespec time{};
@@ -48,10 +54,8 @@ base::Duration since_boot() {
 
 /// For people, and different for each lease: `web1 pid 4711 5f3a1c0e9d2b`.
 std::string make_token() {
-  std::array<char, 256> host{};
-  ::gethostname(host.data(), host.size() - 1);
   std::random_device random;
-  return fmt::format("{} pid {} {:08x}{:08x}", host.data(), ::getpid(), random(), random());
+  return fmt::format("{} pid {} {:08x}{:08x}", base::host_name(), ::getpid(), random(), random());
 }
 
 std::string_view without_random_part(std::string_view token) {
@@ -60,6 +64,16 @@ std::string_view without_random_part(std::string_view token) {
 
 std::string in_milliseconds(base::Duration duration) {
   return std::to_string(duration_cast<milliseconds>(duration).count());
+}
+
+void throw_if_error(const redis::Reply& reply, const std::string& where) {
+  if (!reply.is_error()) return;
+  if (reply.text.find("NOPERM") == std::string::npos) redis::throw_error_reply(reply.text, where);
+  throw redis::RedisError(
+      redis::RedisError::Kind::kServer,
+      fmt::format("{}: {}: the job's lease needs EVAL, GET, SET, DEL, PTTL and PEXPIRE on "
+                  "moonshift:*; lease = false in the job does without",
+                  where, reply.text));
 }
 
 /// A renewal that gets no answer must leave time for another one.
@@ -83,14 +97,7 @@ std::variant<std::unique_ptr<Lease>, Lease::Holder> Lease::take(const redis::End
   const base::Duration asked = since_boot();
   const redis::Reply reply =
       connection.call({"EVAL", kTake, "1", key, token, in_milliseconds(lasts)});
-  if (reply.is_error() && reply.text.find("NOPERM") != std::string::npos) {
-    throw redis::RedisError(
-        redis::RedisError::Kind::kServer,
-        fmt::format("{}: {}: the job's lease needs EVAL, GET, SET, DEL, PTTL and PEXPIRE on {}; "
-                    "lease = false in the job does without",
-                    connection.where(), reply.text, key));
-  }
-  if (reply.is_error()) redis::throw_error_reply(reply.text, connection.where());
+  throw_if_error(reply, connection.where());
   if (reply.elements.size() == 2) {
     return Holder{std::string(without_random_part(reply.elements[0].text)),
                   milliseconds(reply.elements[1].integer)};
@@ -158,6 +165,30 @@ void Lease::release() {
   } catch (const std::exception& error) {
     base::log_debug("{} was not released, and will expire: {}", key_, error.what());
   }
+}
+
+std::string turn_key(const std::string& job) { return "moonshift:ran:" + job; }
+
+std::optional<Turn> read_turn(const redis::Endpoint& endpoint, const std::string& job) {
+  redis::Connection connection = endpoint.connect();
+  const redis::Reply reply = connection.call({"GET", turn_key(job)});
+  throw_if_error(reply, connection.where());
+  const auto space = reply.text.find(' ');
+  if (reply.is_nil() || space == std::string::npos) return std::nullopt;
+  try {
+    return Turn{base::parse_time(reply.text.substr(0, space)), reply.text.substr(space + 1)};
+  } catch (const base::ConfigError&) {  // not one of ours
+    return std::nullopt;
+  }
+}
+
+void write_turn(const redis::Endpoint& endpoint, const std::string& job, const Turn& turn,
+                base::Duration keep) {
+  redis::Connection connection = endpoint.connect();
+  const std::string text = fmt::format("{} {}", base::format_time(turn.scheduled), turn.host);
+  throw_if_error(
+      connection.call({"EVAL", kWriteTurn, "1", turn_key(job), text, in_milliseconds(keep)}),
+      connection.where());
 }
 
 }  // namespace moonshift::task

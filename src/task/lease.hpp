@@ -10,6 +10,7 @@
 #include <variant>
 
 #include "base/duration.hpp"
+#include "base/time.hpp"
 #include "redis/endpoint.hpp"
 
 namespace moonshift::task {
@@ -64,5 +65,21 @@ class Lease {
   std::condition_variable_any wake_;
   std::jthread thread_;  // last: it uses all of the above
 };
+
+/// Which of a job's scheduled times was run last, and where. A lease keeps runs of the same moment
+/// apart; this keeps a host whose run comes later, by its jitter or its clock, from doing again
+/// what another one has done. It is the key `moonshift:ran:<job>`, read and written by whoever
+/// has the lease.
+struct Turn {
+  base::UnixTime scheduled{};
+  std::string host;
+};
+
+/// Nothing if no run is known. Throws RedisError.
+std::optional<Turn> read_turn(const redis::Endpoint& endpoint, const std::string& job);
+
+/// Redis forgets it after `keep`. Above maxmemory too. Throws RedisError.
+void write_turn(const redis::Endpoint& endpoint, const std::string& job, const Turn& turn,
+                base::Duration keep);
 
 }  // namespace moonshift::task

@@ -1,7 +1,8 @@
 # Sourced at the top of each .t file. The test's directory gets `moonshift` in its PATH, and Redis servers
 # of its own on Unix sockets, which end with the test's shell however that ends.
 
-unset REDIS_URL CREDENTIALS_DIRECTORY
+unset REDIS_URL CREDENTIALS_DIRECTORY STATE_DIRECTORY
+export XDG_STATE_HOME=$PWD/state-home
 set -o pipefail # a filtered command still shows its own exit code
 mkdir bin scripts
 ln -s "$MOONSHIFT" bin/moonshift

@@ -63,10 +63,20 @@ A generator never fails, and writes nothing before there is a Redis, but for a j
 A service gives a job's name as it stands in the unit's name.
 
   $ mv etc/schedules/nightly.toml 'etc/schedules/night & day.toml'
-  $ moonshift job --escaped 'night\x20\x26\x20day' --schedules etc/schedules --url scratch: --quiet; echo $?
+  $ moonshift job --unit 'night\x20\x26\x20day' --schedules etc/schedules --url scratch: --quiet; echo $?
   0
-  $ moonshift job --escaped 'hourly-stalled' --schedules etc/schedules --url scratch: --quiet; echo $?
+  $ moonshift job --unit 'hourly-stalled' --schedules etc/schedules --url scratch: --quiet; echo $?
   0
+
+What a timer starts leaves a time that another host has run; what a person starts runs.
+
+  $ start_redis redis
+  $ printf '%s\n' 'every = "1h"' '[[step]]' 'script = "ratelimit/purge"' 'params = { pattern = "rl:*" }' > etc/schedules/hourly.toml
+  $ redis set moonshift:ran:hourly "2199-01-01T00:00:00.000Z web2" > /dev/null
+  $ unit() { moonshift job --unit hourly --schedules etc/schedules --url "unix://$PWD/redis.sock" --quiet > /dev/null; }
+  $ TRIGGER_UNIT=moonshift@hourly.timer unit
+  [6]
+  $ unit
 
 It wants to know where to.
 

@@ -4,6 +4,7 @@
 
 #include <fstream>
 
+#include "service/retry.hpp"
 #include "service/simulation.hpp"
 #include "support/script_directory.hpp"
 
@@ -21,6 +22,14 @@ void add_jobs_of_every_kind(Simulation& host, const std::string& more = "") {
   host.add_job("calendar", "calendar = 'Mon..Fri *-*-* 02:15:00'\n" + kBerlin + more);
   host.add_job("hourly", "cron = '5 * * * *'\n" + kBerlin + more);
   host.add_job("interval", "every = '6h'\n" + more);
+}
+
+/// Runs of jobs whose Redis may be gone.
+std::function<Simulation::Course(const service::Run&)> needs_redis(const Simulation& host) {
+  return [&host](const service::Run& run) {
+    const int otherwise = run.may_wait ? service::kAwaitsRedis : 3;
+    return Simulation::Course{.takes = 1s, .exit_code = host.redis_is_there ? 0 : otherwise};
+  };
 }
 
 std::string counts(const Simulation& host) {
@@ -243,18 +252,47 @@ TEST_CASE("while Redis is gone its jobs wait for it together, as long as each ma
   host.add_job("a", "cron = '0 1 * * *'\nurl = 'redis://one'\ntimeout = '2h'");
   host.add_job("b", "cron = '10 1 * * *'\nurl = 'redis://one'\ntimeout = '2h'");
   host.add_job("short", "cron = '10 1 * * *'\nurl = 'redis://one'\ntimeout = '5m'");
-  host.course = [&](const auto&) {
-    return Simulation::Course{.takes = 1s, .exit_code = host.redis_is_there ? 0 : 3};
-  };
+  host.course = needs_redis(host);
   host.redis_is_there = false;
   host.at("2026-02-10T01:30:00Z", [&] { host.redis_is_there = true; });
   host.run_until("2026-02-10T03:00:00Z");
   // The first met it; the others did not even begin until it was back.
   CHECK(host.starts("a") == "2026-02-10T01:00:00Z 2026-02-10T01:30:00Z");
   CHECK(host.starts("b") == "2026-02-10T01:30:00Z");
-  CHECK(host.count("short") == 0);
+  // One that waited in vain is begun all the same: it fails, and tells of it.
+  CHECK(host.starts("short") == "2026-02-10T01:15:00Z");
   CHECK(host.state.at("short").exit_code == 3);
   CHECK(host.watched == std::vector<std::set<std::string>>{{"redis://one"}, {}});
+}
+
+TEST_CASE("a Redis that is back before anybody asks for it is no failure") {
+  Simulation host("2026-02-10T00:00:00Z");
+  host.add_job("a", "cron = '0 1 * * *'");
+  host.redis_is_there = false;
+  host.at("2026-02-10T01:00:00Z", [&] { host.redis_is_there = true; });
+  host.course = [&](const service::Run&) {
+    const bool first = host.count("a") == 0;
+    return Simulation::Course{.takes = 1s, .exit_code = first ? service::kAwaitsRedis : 0};
+  };
+  host.run_until("2026-02-10T03:00:00Z");
+  CHECK(host.count("a") == 2);
+  CHECK(host.state.at("a").exit_code == 0);
+}
+
+TEST_CASE("a job goes on waiting for its Redis when the daemon is started again") {
+  for (const bool met_it_itself : {true, false}) {
+    Simulation host("2026-02-10T00:00:00Z");
+    host.add_job("a", "cron = '0 1 * * *'\nurl = 'redis://one'");
+    if (!met_it_itself) host.add_job("first", "cron = '50 0 * * *'\nurl = 'redis://one'");
+    host.course = needs_redis(host);
+    host.redis_is_there = false;
+    host.run_until("2026-02-10T01:10:00Z");
+    host.redis_is_there = true;
+    host.run_until("2026-02-10T03:00:00Z");
+    CHECK(host.starts("a").ends_with("2026-02-10T01:10:00Z"));
+    CHECK(host.state.at("a").exit_code == 0);
+    CHECK(host.state.at("a").scheduled == base::parse_time("2026-02-10T01:00:00Z"));
+  }
 }
 
 TEST_CASE("a Redis that is there but cannot be used is the run's own failure") {

@@ -36,7 +36,7 @@ std::string read(const std::filesystem::path& path) {
 
 TEST_CASE("the state is read as it was written") {
   const test::ScriptDirectory directory;
-  const service::StateFile file(directory.path() / "new");
+  const service::StateFile file(directory.path() / "new" / service::kStateFile);
   CHECK(file.load().empty());
   file.save(some_state());
   CHECK(file.load() == some_state());
@@ -51,7 +51,7 @@ TEST_CASE("a state that cannot be read is set aside, and nothing of it is lost")
     const test::ScriptDirectory directory;
     const auto path = directory.path() / "state.json";
     std::ofstream(path) << text;
-    const service::StateFile file(directory.path());
+    const service::StateFile file(directory.path() / service::kStateFile);
     CHECK(file.look().empty());
     CHECK(read(path) == text);
     CHECK(file.load().empty());

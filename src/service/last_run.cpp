@@ -1,0 +1,109 @@
+#include "service/last_run.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/file.h>
+
+#include <cerrno>
+#include <system_error>
+
+#include "base/error.hpp"
+#include "base/exit_code.hpp"
+#include "base/log.hpp"
+
+namespace moonshift::service {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+fs::path run_file(const fs::path& state_directory, const std::string& job) {
+  return state_directory / "runs" / (job + ".json");
+}
+
+fs::path lock_of(const fs::path& file) { return file.string() + ".lock"; }
+
+fs::path daemon_lock(const fs::path& state_directory) { return state_directory / "daemon.lock"; }
+
+/// `lock` is held by whoever runs it.
+JobRecord look_at(const StateFile& file, const std::string& job, const fs::path& lock) {
+  const State state = file.look();
+  const auto found = state.find(job);
+  if (found == state.end()) return {};
+  JobRecord record = found->second;
+  if (!record.running || !fs::exists(lock)) return record;
+  if (FileLock::try_take(lock, FileLock::Kind::kExclusive)) {
+    record.running = false;
+    record.exit_code = kCutOff;
+  }
+  return record;
+}
+
+}  // namespace
+
+std::optional<FileLock> FileLock::try_take(const fs::path& path, Kind kind) {
+  const auto fail = [&] { throw std::system_error(errno, std::generic_category(), path.string()); };
+  redis::Descriptor file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
+  if (file.get() < 0) fail();
+  if (::flock(file.get(), (kind == Kind::kShared ? LOCK_SH : LOCK_EX) | LOCK_NB) == 0)
+    return FileLock(std::move(file));
+  if (errno != EWOULDBLOCK) fail();
+  return std::nullopt;
+}
+
+FileLock lock_for_daemon(const fs::path& state_directory) {
+  fs::create_directories(state_directory);
+  auto lock = FileLock::try_take(daemon_lock(state_directory), FileLock::Kind::kExclusive);
+  if (!lock) {
+    throw base::ConfigError(
+        fmt::format("{}: another daemon has its state there; give each its own STATE_DIRECTORY",
+                    state_directory.string()));
+  }
+  return std::move(*lock);
+}
+
+RunRecorder::RunRecorder(const fs::path& state_directory, const std::string& job,
+                         const std::string& run_id, base::UnixTime scheduled, base::UnixTime now)
+    : file_(run_file(state_directory, job)), job_(job) {
+  try {
+    const fs::path file = run_file(state_directory, job);
+    fs::create_directories(file.parent_path());
+    if (const State past = file_.load(); past.contains(job)) record_ = past.at(job);
+    lock_ = FileLock::try_take(lock_of(file), FileLock::Kind::kShared);
+  } catch (const std::exception& error) {
+    base::log_debug("{}", error.what());  // save() will tell
+  }
+  record_.handled = record_.scheduled = scheduled;
+  record_.running = true;
+  record_.run_id = run_id;
+  record_.started = now;
+  record_.ended.reset();
+  record_.exit_code.reset();
+  save();
+}
+
+void RunRecorder::ended(int exit_code, base::UnixTime now) {
+  record_.running = false;
+  record_.ended = now;
+  record_.exit_code = exit_code;
+  if (exit_code == static_cast<int>(base::ExitCode::kDone)) record_.succeeded = now;
+  save();
+}
+
+void RunRecorder::save() {
+  try {
+    file_.save({{job_, record_}});
+  } catch (const std::exception& error) {
+    base::log_warning("`moonshift jobs` will not know of this run: {}", error.what());
+  }
+}
+
+JobRecord look_at_last_run(const fs::path& state_directory, const std::string& job) {
+  const JobRecord by_daemon =
+      look_at(StateFile(state_directory / kStateFile), job, daemon_lock(state_directory));
+  const fs::path file = run_file(state_directory, job);
+  const JobRecord by_itself = look_at(StateFile(file), job, lock_of(file));
+  return by_itself.started > by_daemon.started ? by_itself : by_daemon;
+}
+
+}  // namespace moonshift::service

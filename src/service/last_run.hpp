@@ -1,0 +1,52 @@
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+
+#include "redis/transport.hpp"
+#include "service/state.hpp"
+
+namespace moonshift::service {
+
+/// flock(2) on a file, as long as this lives; the kernel lets go of it when the process ends,
+/// however it does.
+class FileLock {
+ public:
+  enum class Kind { kShared, kExclusive };
+
+  /// Nothing if somebody has it in a way that excludes this. Throws std::system_error.
+  static std::optional<FileLock> try_take(const std::filesystem::path& path, Kind kind);
+
+ private:
+  explicit FileLock(redis::Descriptor file) : file_(std::move(file)) {}
+
+  redis::Descriptor file_;
+};
+
+/// A daemon of its own has the state directory. Throws ConfigError if there is another one.
+FileLock lock_for_daemon(const std::filesystem::path& state_directory);
+
+/// Leaves behind what became of a run that no daemon started, which would: the last one of a job,
+/// in `runs/` of the state directory. That it cannot be written is a warning, and harms no run.
+class RunRecorder {
+ public:
+  RunRecorder(const std::filesystem::path& state_directory, const std::string& job,
+              const std::string& run_id, base::UnixTime scheduled, base::UnixTime now);
+
+  /// Without it the run was cut off.
+  void ended(int exit_code, base::UnixTime now);
+
+ private:
+  void save();
+
+  StateFile file_;
+  std::string job_;
+  JobRecord record_;
+  std::optional<FileLock> lock_;
+};
+
+/// The last run of a job, as a daemon or the run itself left it there; the later of both.
+JobRecord look_at_last_run(const std::filesystem::path& state_directory, const std::string& job);
+
+}  // namespace moonshift::service

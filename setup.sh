@@ -13,7 +13,7 @@ bench_packages=(libhiredis-dev)
 test_packages=(
   doctest-dev python3-cram lua-check npm python3-redis python3-limits python3-rq python3-freezegun python3-celery
   ruby-sidekiq ruby-redis-namespace ruby-rack-attack python3-croniter systemd systemd-container debootstrap dpkg-dev
-  file man-db
+  file man-db procps
 )
 package_packages=(lintian dpkg-dev file)
 

@@ -38,17 +38,20 @@ void Daemon::run() {
     take_news(now);
     start_due(now);
     remember();
-    if (kill_at_ && planner_.running() == 0) return;
+    if (stopping_ && planner_.running() == 0) return;
     tell(now);
     const Wake wake = world_.clock.wait(next_wake(now));
-    if (wake.reload && !kill_at_) {
+    if (wake.reload && !stopping_) {
       world_.notify("RELOADING=1");
       reload();
       world_.notify("READY=1");
     }
     const Moment later = world_.clock.now();
     if (wake.stop) stop_or_kill(later);
-    if (kill_at_ && later.boot >= *kill_at_) world_.launcher.kill();
+    if (kill_at_ && later.boot >= *kill_at_) {
+      world_.launcher.kill();
+      kill_at_.reset();
+    }
   }
 }
 
@@ -93,7 +96,7 @@ void Daemon::tell(Moment now) {
 }
 
 void Daemon::stop_or_kill(Moment now) {
-  if (kill_at_) {  // whoever insists is obeyed
+  if (std::exchange(stopping_, true)) {  // whoever insists is obeyed
     kill_at_ = now.boot;
     return;
   }

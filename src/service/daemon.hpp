@@ -84,7 +84,8 @@ class Daemon {
   DaemonOptions options_;
   Planner planner_;
   State saved_;
-  std::optional<base::Duration> kill_at_;  ///< by Moment::boot; set: it is stopping
+  bool stopping_ = false;
+  std::optional<base::Duration> kill_at_;  ///< by Moment::boot
 };
 
 /// The jobs of a directory. A file that cannot be used any more leaves the job as it was: runs get

@@ -70,7 +70,8 @@ void Planner::resume(const std::string& name, Entry& entry, Moment now) {
     base::log_warning("{}: run {} was cut off{}", name, record.run_id,
                       again ? "; it is run again" : "");
   }
-  if (again) entry.due = Due{record.scheduled, 1, now.boot};
+  if (!again) return;
+  entry.due = Due{.scheduled = record.scheduled, .since = now.boot, .after_kill = cut_off};
 }
 
 void Planner::go_on_from(const std::string& name, Entry& entry, UnixTime wall) {
@@ -124,7 +125,8 @@ std::vector<Run> Planner::start_due(Moment now) {
                   .scheduled = due.scheduled,
                   .attempt = due.attempt,
                   .due = due.since,
-                  .may_wait = now.boot < due.since + patience_of(entry.job)};
+                  .may_wait = now.boot < due.since + patience_of(entry.job),
+                  .after_kill = due.after_kill};
     JobRecord& record = state_[name];
     record.running = true;
     record.scheduled = due.scheduled;
@@ -173,7 +175,9 @@ void Planner::make_due(const std::string& name, Entry& entry, UnixTime scheduled
     return;
   }
   const bool unreachable = unreachable_.contains(entry.job.url);
-  entry.due = Due{scheduled, 1, now.boot, unreachable ? Due::Stage::kWaiting : Due::Stage::kReady};
+  entry.due = Due{.scheduled = scheduled,
+                  .since = now.boot,
+                  .stage = unreachable ? Due::Stage::kWaiting : Due::Stage::kReady};
   if (!unreachable) return;
   state_[name].scheduled = scheduled;
   state_[name].exit_code = kAwaitsRedis;
@@ -202,9 +206,16 @@ void Planner::ended(const std::string& run_id, int exit_code, Moment now) {
   record.exit_code = exit_code;
   if (exit_code == static_cast<int>(ExitCode::kDone)) record.succeeded = now.wall;
   const auto entry = entries_.find(run.job);
-  if (entry == entries_.end() || entry->second.due || !is_failure(exit_code)) return;
-  Due due{run.scheduled, run.attempt, run.due};
-  if (exit_code == kAwaitsRedis) {
+  if (entry == entries_.end() || entry->second.due) return;
+  Due due{.scheduled = run.scheduled,
+          .attempt = run.attempt,
+          .since = run.due,
+          .after_kill = exit_code > kSignalled};
+  if (exit_code == static_cast<int>(ExitCode::kLockHeld) && run.after_kill) {
+    wait_for_lease(run.job, entry->second, due, now);
+  } else if (!is_failure(exit_code)) {
+    return;
+  } else if (exit_code == kAwaitsRedis) {
     due.stage = Due::Stage::kWaiting;
     entry->second.due = due;
   } else if (exit_code == static_cast<int>(ExitCode::kNoRedis) &&
@@ -225,6 +236,15 @@ void Planner::fail(const std::string& name, Entry& entry, Due due, int exit_code
   due.since = now.boot + delay;
   due.stage = Due::Stage::kReady;
   ++due.attempt;
+  entry.retry = due;
+}
+
+/// Nobody renews what a run that was killed has left; after that time, whoever still has it lives.
+void Planner::wait_for_lease(const std::string& name, Entry& entry, Due due, Moment now) {
+  const Duration delay = entry.job.lease.value_or(Duration(0)) + std::chrono::seconds(1);
+  base::log_warning("{}: the run that was killed has left its lease; once more in {}", name,
+                    distance_text(delay));
+  due.since = now.boot + delay;
   entry.retry = due;
 }
 

@@ -23,6 +23,8 @@ struct Run {
   /// If its Redis is gone, it ends with kAwaitsRedis before it has begun, and is started again
   /// when that is back. Not set: it has waited long enough, and fails.
   bool may_wait = false;
+  /// A run for that time was killed, and may have left its lease behind.
+  bool after_kill = false;
 };
 
 /// Decides which job runs when. Pure: it is told what time it is and what happened, and has no
@@ -85,6 +87,7 @@ class Planner {
     std::int64_t attempt = 1;
     base::Duration since{0};  ///< by Moment::boot
     Stage stage = Stage::kReady;
+    bool after_kill = false;  ///< see Run
   };
 
   struct Entry {
@@ -104,6 +107,7 @@ class Planner {
   void make_due(const std::string& name, Entry& entry, base::UnixTime scheduled, Moment now);
   static void give_up_waiting(const std::string& name, Entry& entry, Moment now);
   void fail(const std::string& name, Entry& entry, Due due, int exit_code, Moment now);
+  static void wait_for_lease(const std::string& name, Entry& entry, Due due, Moment now);
   bool may_start(const std::string& name, const Entry& entry) const;
   std::size_t running_of(const std::string& name) const;
 

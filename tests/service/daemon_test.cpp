@@ -160,6 +160,24 @@ TEST_CASE("a host restarted in the middle of a job: it is run again if it may be
   }
 }
 
+TEST_CASE("the lease that a killed run left behind is waited for, once") {
+  for (const bool another_host_runs_it : {false, true}) {
+    CAPTURE(another_host_runs_it);
+    Simulation host("2026-02-10T00:00:00Z");
+    host.add_job("nightly", "cron = '0 1 * * *'\ncatch_up = true");
+    host.course = [](const auto&) { return Simulation::Course{.takes = 1h}; };
+    host.run_until("2026-02-10T01:30:00Z", true);
+    host.course = [&](const auto&) {
+      const bool held = host.count("nightly") == 1 || another_host_runs_it;
+      return Simulation::Course{.takes = 1s, .exit_code = held ? 6 : 0};
+    };
+    host.run_until("2026-02-10T05:00:00Z");
+    CHECK(host.starts("nightly") ==
+          "2026-02-10T01:00:00Z 2026-02-10T01:30:00Z 2026-02-10T01:30:32Z");
+    CHECK(host.state.at("nightly").exit_code == (another_host_runs_it ? 6 : 0));
+  }
+}
+
 TEST_CASE("a time that passed while no daemon ran is made up for once, by catch_up alone") {
   for (const bool catch_up : {false, true}) {
     Simulation host("2026-02-10T00:00:00Z");

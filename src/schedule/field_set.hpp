@@ -1,6 +1,7 @@
 #pragma once
 
-#include <bitset>
+#include <array>
+#include <cstdint>
 #include <optional>
 #include <string_view>
 #include <vector>
@@ -34,13 +35,14 @@ class FieldSet {
   static FieldSet all(const Field& field);
 
   /// `value` is one of the field's.
-  void add(int value) { bits_.set(static_cast<std::size_t>(value - field_.first)); }
-  void add(const FieldSet& other) { bits_ |= other.bits_; }
+  void add(int value);
+  /// `other` is of the same field.
+  void add(const FieldSet& other);
 
   bool contains(int value) const;
-  bool empty() const { return bits_.none(); }
+  bool empty() const { return count() == 0; }
   bool full() const { return count() == static_cast<std::size_t>(field_.size()); }
-  std::size_t count() const { return bits_.count(); }
+  std::size_t count() const;
 
   /// The smallest value from `least` on.
   std::optional<int> next(int least) const;
@@ -56,7 +58,9 @@ class FieldSet {
 
  private:
   Field field_;
-  std::bitset<230> bits_;
+  /// The bit i % 64 of the word i / 64 is for the value first + i. Not a std::bitset, in which only
+  /// a search bit by bit finds the next one.
+  std::array<std::uint64_t, 4> words_{};
 };
 
 }  // namespace moonshift::schedule

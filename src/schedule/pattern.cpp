@@ -38,10 +38,9 @@ std::optional<local_days> Pattern::next_day(year_month_day least) const {
 }
 
 std::optional<seconds> Pattern::next_time(std::chrono::seconds least) const {
-  const hh_mm_ss<std::chrono::seconds> from(least);
-  int first_minute = static_cast<int>(from.minutes().count());
-  int first_second = static_cast<int>(from.seconds().count());
-  const int first_hour = static_cast<int>(from.hours().count());
+  const auto from = static_cast<int>(least.count());
+  const int first_hour = from / 3600;
+  int first_minute = from / 60 % 60, first_second = from % 60;
   for (auto h = hours.next(first_hour); h; h = hours.next(*h + 1)) {
     if (*h != first_hour) first_minute = first_second = 0;
     for (auto m = minutes.next(first_minute); m; m = minutes.next(*m + 1)) {

@@ -3,8 +3,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <ctime>
-#include <map>
-#include <set>
+#include <vector>
 
 #include "schedule/cron.hpp"
 #include "schedule/random_expression.hpp"
@@ -20,7 +19,43 @@ using test::Times;
 
 namespace {
 
-/// A year of minutes, with what the clocks of a zone show at each.
+/// The minutes of the wall clock that a pattern names, which must outlive this. The times of the
+/// day are tried once and not on each day, as there are 1300 years to go through.
+class Due {
+ public:
+  explicit Due(const schedule::Pattern& pattern) : pattern_(pattern) {
+    for (minutes of_day{0}; of_day < days(1); of_day += minutes(1)) {
+      const hh_mm_ss time(of_day);
+      if (pattern.minutes.contains(static_cast<int>(time.minutes().count())) &&
+          pattern.hours.contains(static_cast<int>(time.hours().count())))
+        times_of_day_.push_back(of_day);
+    }
+  }
+
+  /// Calls `visit` with each such time in [begin, end), in order.
+  template <class Visit>
+  void each(local_seconds begin, local_seconds end, Visit visit) const {
+    for (auto day = floor<days>(begin); day < end; day += days(1)) {
+      if (!on(year_month_day(day))) continue;
+      for (const seconds of_day : times_of_day_) {
+        const local_seconds time = day + of_day;
+        if (time >= begin && time < end) visit(time);
+      }
+    }
+  }
+
+ private:
+  bool on(year_month_day date) const {
+    return pattern_.years.contains(int{date.year()}) &&
+           pattern_.months.contains(static_cast<int>(static_cast<unsigned>(date.month()))) &&
+           pattern_.matches(date);
+  }
+
+  const schedule::Pattern& pattern_;
+  std::vector<seconds> times_of_day_;
+};
+
+/// A year, with what the clocks of a zone show at each of its minutes.
 class Clocks {
  public:
   Clocks(const std::string& zone, int in_year)
@@ -33,7 +68,7 @@ class Clocks {
       const std::time_t count = time.time_since_epoch().count();
       std::tm parts{};
       ::localtime_r(&count, &parts);
-      shown_.emplace_back(time, local_seconds(time.time_since_epoch() + seconds(parts.tm_gmtoff)));
+      add(time, seconds(parts.tm_gmtoff));
     }
     before == nullptr ? ::unsetenv("TZ") : ::setenv("TZ", kept.c_str(), 1);
     ::tzset();
@@ -42,52 +77,63 @@ class Clocks {
   sys_seconds begin() const { return begin_; }
   sys_seconds end() const { return end_; }
 
-  /// Every minute at which the clocks show a time that `matches`.
-  template <class Matches>
-  Times whenever(Matches matches) const {
+  /// Every minute at which the clocks show a time that is due.
+  Times whenever(const Due& due) const {
     Times times;
-    for (const auto& [time, local] : shown_) {
-      if (time > begin_ && time <= end_ && matches(local)) times.push_back(time);
+    for (const Stretch& here : stretches_) {
+      due.each(here.shown(here.begin), here.shown(here.end),
+               [&](local_seconds local) { add_to(times, here.time(local)); });
     }
     return times;
   }
 
-  /// The first minute at which the clocks show a time that `matches`, or a later one.
-  template <class Matches>
-  Times once(Matches matches) const {
-    std::set<sys_seconds> times;
-    local_seconds latest = shown_.front().second - minutes(1);
-    for (const auto& [time, local] : shown_) {
-      for (; latest < local;) {
-        latest += minutes(1);
-        if (time > begin_ && time <= end_ && matches(latest)) times.insert(time);
-      }
+  /// The first minute at which the clocks show a time that is due, or a later one.
+  Times once(const Due& due) const {
+    Times times;
+    local_seconds next = stretches_.front().shown(stretches_.front().begin);
+    for (const Stretch& here : stretches_) {
+      due.each(next, here.shown(here.end), [&](local_seconds local) {
+        const sys_seconds time = std::max(here.begin, here.time(local));
+        if (times.empty() || times.back() != time) add_to(times, time);
+      });
+      next = std::max(next, here.shown(here.end));
     }
-    return {times.begin(), times.end()};
+    return times;
   }
 
  private:
-  sys_seconds begin_, end_;
-  std::vector<std::pair<sys_seconds, local_seconds>> shown_;
-};
+  /// Minutes in a row with one offset from UTC: [begin, end).
+  struct Stretch {
+    sys_seconds begin, end;
+    seconds offset;
 
-bool matches(const schedule::Pattern& pattern, local_seconds local) {
-  const auto day = floor<days>(local);
-  const hh_mm_ss time(local - day);
-  if (!pattern.minutes.contains(static_cast<int>(time.minutes().count())) ||
-      !pattern.hours.contains(static_cast<int>(time.hours().count())))
-    return false;
-  const year_month_day date(day);
-  return pattern.years.contains(int{date.year()}) &&
-         pattern.months.contains(static_cast<int>(static_cast<unsigned>(date.month()))) &&
-         pattern.matches(date);
-}
+    local_seconds shown(sys_seconds time) const {
+      return local_seconds((time + offset).time_since_epoch());
+    }
+    sys_seconds time(local_seconds local) const {
+      return sys_seconds(local.time_since_epoch() - offset);
+    }
+  };
+
+  void add(sys_seconds minute, seconds offset) {
+    if (stretches_.empty() || stretches_.back().offset != offset)
+      stretches_.push_back({minute, minute, offset});
+    stretches_.back().end = minute + minutes(1);
+  }
+
+  void add_to(Times& times, sys_seconds time) const {
+    if (time > begin_ && time <= end_) times.push_back(time);
+  }
+
+  sys_seconds begin_, end_;
+  std::vector<Stretch> stretches_;
+};
 
 void check_year(const Clocks& clocks, const std::string& zone, const std::string& cron) {
   CAPTURE(zone);
   CAPTURE(cron);
   const schedule::Pattern pattern = schedule::parse_cron(cron);
-  const auto due = [&](local_seconds local) { return matches(pattern, local); };
+  const Due due(pattern);
   const Times expected = pattern.follows_clock ? clocks.whenever(due) : clocks.once(due);
   const Times times =
       test::times_between(Schedule::cron(cron, Zone::named(zone)), clocks.begin(), clocks.end());

@@ -20,12 +20,21 @@ std::string shown(const Times& times) {
   return text;
 }
 
+namespace {
+
+std::optional<sys_seconds> next_time(const schedule::Schedule& schedule, sys_seconds from) {
+  const auto time = schedule.next(from);
+  if (time && *time <= from) throw std::logic_error(shown(*time) + " is not after " + shown(from));
+  return time;
+}
+
+}  // namespace
+
 Times next_times(const schedule::Schedule& schedule, sys_seconds from, int count) {
   Times times;
   while (static_cast<int>(times.size()) < count) {
-    const auto time = schedule.next(from);
+    const auto time = next_time(schedule, from);
     if (!time) break;
-    if (*time <= from) throw std::logic_error(shown(*time) + " is not after " + shown(from));
     times.push_back(from = *time);
   }
   return times;
@@ -33,11 +42,10 @@ Times next_times(const schedule::Schedule& schedule, sys_seconds from, int count
 
 Times times_between(const schedule::Schedule& schedule, sys_seconds from, sys_seconds until) {
   Times times;
-  for (;;) {
-    const Times next = next_times(schedule, from, 1);
-    if (next.empty() || next[0] > until) return times;
-    times.push_back(from = next[0]);
-  }
+  for (auto time = next_time(schedule, from); time && *time <= until;
+       time = next_time(schedule, *time))
+    times.push_back(*time);
+  return times;
 }
 
 }  // namespace moonshift::test

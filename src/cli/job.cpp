@@ -10,7 +10,6 @@
 #include "redis/reachable.hpp"
 #include "service/assignment.hpp"
 #include "service/last_run.hpp"
-#include "service/service_manager.hpp"
 #include "service/unattended.hpp"
 #include "service/units.hpp"
 
@@ -63,8 +62,7 @@ class JobRuns {
 
   base::ExitCode for_timer() {
     if (wrong_ || options_.dry_run) return by_hand();
-    const bool by_hand_after_all = parsed_.count("unit") > 0 && !service::started_by_timer();
-    if (!by_hand_after_all) options_.scheduled = service::last_time(*job_, base::system_now());
+    options_.scheduled = service::last_time(*job_, base::system_now());
     return service::run_unattended(*job_, *url_, [&] { return by_hand(); });
   }
 
@@ -160,9 +158,7 @@ base::ExitCode job_command(const Arguments& arguments) {
                            "as the job's `retries` "
                            "say, and do nothing if another host has run it for its last time")(
       "unit",
-      "as moonshift@NAME.service runs it: the name is escaped as in a unit's; what another host "
-      "has "
-      "run is left only if a timer started the service");
+      "as moonshift@NAME.service does: --scheduled, and the name is escaped as in a unit's");
   parser.add_run_options();
   parser.add_redis_options();
   parser.add_output_options();

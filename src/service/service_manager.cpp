@@ -2,8 +2,6 @@
 
 #include <systemd/sd-daemon.h>
 
-#include <cstdlib>
-
 namespace moonshift::service {
 
 void notify_service_manager(const std::string& state) { ::sd_notify(0, state.c_str()); }
@@ -13,7 +11,5 @@ std::optional<base::Duration> watchdog_interval() {
   if (::sd_watchdog_enabled(0, &microseconds) <= 0) return std::nullopt;
   return base::Duration(static_cast<base::Duration::rep>(microseconds));
 }
-
-bool started_by_timer() { return std::getenv("TRIGGER_UNIT") != nullptr; }
 
 }  // namespace moonshift::service

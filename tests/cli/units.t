@@ -68,15 +68,16 @@ A service gives a job's name as it stands in the unit's name.
   $ moonshift job --unit 'hourly-stalled' --schedules etc/schedules --url scratch: --quiet; echo $?
   0
 
-What a timer starts leaves a time that another host has run; what a person starts runs.
+It leaves a time that another host has run.
 
   $ start_redis redis
   $ printf '%s\n' 'every = "1h"' '[[step]]' 'script = "ratelimit/purge"' 'params = { pattern = "rl:*" }' > etc/schedules/hourly.toml
   $ redis set moonshift:ran:hourly "2199-01-01T00:00:00.000Z web2" > /dev/null
-  $ unit() { moonshift job --unit hourly --schedules etc/schedules --url "unix://$PWD/redis.sock" --quiet > /dev/null; }
-  $ TRIGGER_UNIT=moonshift@hourly.timer unit
+  $ moonshift job --unit hourly --schedules etc/schedules --url "unix://$PWD/redis.sock" --quiet > /dev/null
   [6]
-  $ unit
+  $ moonshift job --unit hourly.toml --schedules etc/schedules
+  moonshift: there is no job 'hourly.toml' in etc/schedules; it has: * (glob)
+  [2]
 
 It wants to know where to.
 

@@ -144,6 +144,31 @@ boot
 eventually 30 has_run missed
 [[ $(count 'late:*') == 0 ]] || fail "$(count 'late:*') keys were left after the reboot"
 echo "the missed time was made up for: $(inside journalctl --output=cat MOONSHIFT_JOB=missed MOONSHIFT_EXIT_CODE=0 | head -1)"
+
+# A person starts it.
+leak late:
+inside systemctl start moonshift@missed.service
+[[ $(count 'late:*') == 0 ]] || fail "systemctl start did not run the job"
+inside moonshift jobs --json | grep -q '"exit_code":0,"verdict":"done, and verified' || fail "moonshift jobs does not know the run"
+
+# The daemon instead of the timers.
+job often rl: 'every = "1s"'
+inside systemctl enable --now moonshift.service
+inside systemctl daemon-reload
+inside systemctl is-active moonshift@missed.timer >/dev/null && fail "there are timers beside the daemon"
+leak rl:
+eventually 20 has_run often
+eventually 5 eval '[[ $(count "rl:*") == 0 ]]'
+inside journalctl --quiet --output=cat MOONSHIFT_JOB=often _SYSTEMD_UNIT=moonshift.service MOONSHIFT_VERDICT=ok | grep -q '^often: done' ||
+  fail "the daemon's run has no verdict in the journal"
+job later rl: 'every = "6h"'
+inside systemctl reload moonshift.service
+eventually 10 inside sh -c 'journalctl --quiet --output=cat --unit=moonshift.service | grep -q "3 of 3 jobs have times"'
+inside systemctl show --property=StatusText moonshift.service | grep -q 'next: \|running: ' || fail "systemd has no status"
+[[ $(inside systemctl show --property=NRestarts --value moonshift.service) == 0 ]] || fail "the daemon was restarted"
+inside systemctl stop moonshift.service
+[[ $(inside systemctl show --property=Result --value moonshift.service) == success ]] || fail "the daemon did not end well"
+echo "the daemon: $(inside journalctl --output=cat MOONSHIFT_JOB=often MOONSHIFT_VERDICT=ok | head -1)"
 power_off
 
 echo "# Ran 1 tests, 0 skipped, 0 failed."

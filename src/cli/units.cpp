@@ -42,6 +42,8 @@ void generate(const fs::path& schedules, const fs::path& output) {
 base::ExitCode write(const fs::path& schedules, const fs::path& output) {
   const auto written = service::write_units({.schedules = schedules, .output = output});
   for (const std::string& name : written.names) std::cout << (output / name).string() << "\n";
+  for (const std::string& name : written.removed)
+    std::cout << (output / name).string() << " (removed: its job is gone)\n";
   for (const std::string& error : written.errors) std::cerr << "moonshift: " << error << "\n";
   return written.errors.empty() ? base::ExitCode::kDone : base::ExitCode::kBadInput;
 }

@@ -2,12 +2,13 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <fstream>
 #include <system_error>
 
-#include "base/duration.hpp"
 #include "base/error.hpp"
+#include "service/timer_times.hpp"
 
 namespace moonshift::service {
 
@@ -17,6 +18,9 @@ namespace fs = std::filesystem;
 using base::ConfigError;
 
 constexpr std::size_t kLongestName = 255;
+
+/// The first line of our timers, by which we know them again.
+constexpr std::string_view kMadeByUs = "# Made by moonshift from a job. Change the job instead.\n";
 
 bool is_plain(char c) {
   return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == ':' ||
@@ -41,42 +45,38 @@ std::string setting(std::string_view text) {
   return value;
 }
 
-/// An interval as systemd writes time spans, which have the same units.
-std::string interval_of(const schedule::Schedule& schedule) {
-  const std::string& text = schedule.expression();
-  const auto digit =
-      std::find_if(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
-  return std::string(digit, text.end());
-}
-
-std::string times_of(const job::Job& job) {
-  const schedule::CalendarForm calendar = job.schedule->calendar_form();
-  if (calendar.text) {
-    return fmt::format("OnCalendar={}\n{}", *calendar.text,
-                       job.catch_up ? "Persistent=true\n" : "");
-  }
-  if (job.schedule->kind() == schedule::Schedule::Kind::kEvery) {
-    // systemd remembers no such times over a reboot: a run that may be overdue is made up for soon.
-    const std::string interval = interval_of(*job.schedule);
-    return fmt::format("OnActiveSec={}\nOnUnitActiveSec={}\n", job.catch_up ? "1min" : interval,
-                       interval);
-  }
-  throw ConfigError(fmt::format("{}: systemd has no form of '{}': {}", job.path,
-                                job.schedule->expression(), calendar.why_not));
-}
-
-std::string jitter_of(const job::Job& job) {
-  if (job.jitter.count() == 0) return "";
-  return fmt::format("RandomizedDelaySec={}\nFixedRandomDelay=true\n",
-                     base::format_duration(job.jitter));
-}
-
 bool names_redis(const job::Job& job) { return !job.url.empty() && job.url != "${REDIS_URL}"; }
 
 void write_file(const fs::path& path, const std::string& text) {
   std::ofstream file(path);
   file << text << std::flush;
   if (!file) throw std::system_error(errno, std::generic_category(), path.string());
+}
+
+std::string timer_name(const std::string& job) {
+  return fmt::format("moonshift@{}.timer", escape_instance(job));
+}
+
+bool is_made_by_us(const fs::path& unit) {
+  std::ifstream file(unit);
+  std::string line;
+  return std::getline(file, line) && line + "\n" == kMadeByUs;
+}
+
+/// Of jobs that are gone, or have no times any more.
+std::vector<std::string> remove_stale_timers(const fs::path& directory,
+                                             const std::vector<std::string>& kept) {
+  std::vector<std::string> removed;
+  for (const auto& entry : fs::directory_iterator(directory)) {
+    const std::string name = entry.path().filename().string();
+    if (!name.starts_with("moonshift@") || !name.ends_with(".timer")) continue;
+    if (std::find(kept.begin(), kept.end(), name) != kept.end()) continue;
+    if (!is_made_by_us(entry.path())) continue;
+    fs::remove(entry.path());
+    removed.push_back(name);
+  }
+  std::sort(removed.begin(), removed.end());
+  return removed;
 }
 
 /// A link in timers.target.wants would do for the boot only: at a daemon-reload timers.target is
@@ -127,10 +127,10 @@ std::string unescape_instance(std::string_view instance) {
   return name;
 }
 
-std::optional<Unit> timer_of(const job::Job& job) {
+std::optional<Unit> timer_of(const job::Job& job, base::UnixTime now) {
   if (!job.schedule) return std::nullopt;
-  const std::string times = times_of(job);
-  Unit unit{fmt::format("moonshift@{}.timer", escape_instance(job.name)), ""};
+  const std::string times = timer_times(job, now);
+  Unit unit{timer_name(job.name), ""};
   // The service's name is longer.
   if (unit.name.size() + 2 > kLongestName) {
     throw ConfigError(
@@ -138,7 +138,7 @@ std::optional<Unit> timer_of(const job::Job& job) {
   }
   const std::string path = setting(fs::absolute(job.path).lexically_normal().string());
   unit.text = fmt::format(
-      "# Made by moonshift from a job. Change the job instead.\n"
+      "{}"
       "[Unit]\n"
       "Description=moonshift job {}{}\n"
       "Documentation=man:moonshift(1)\n"
@@ -146,32 +146,36 @@ std::optional<Unit> timer_of(const job::Job& job) {
       "\n"
       "[Timer]\n"
       "{}"
-      "{}"
       "AccuracySec=1s\n"
       "\n"
       "[Install]\n"
       "WantedBy=timers.target\n",
-      setting(job.name), job.description.empty() ? "" : ": " + setting(job.description), path,
-      times, jitter_of(job));
+      kMadeByUs, setting(job.name), job.description.empty() ? "" : ": " + setting(job.description),
+      path, times);
   return unit;
 }
 
 WrittenUnits write_units(const UnitOptions& options) {
   WrittenUnits written;
+  std::vector<std::string> kept;  // an error is no reason to run a job no more
   const auto files = job::job_files(options.schedules);
+  const base::UnixTime now = base::system_now();
   fs::create_directories(options.output);
   for (const fs::path& file : files) {
     try {
       const job::Job job = job::read_job(file);
       if (!options.has_url && !names_redis(job)) continue;
-      const auto unit = timer_of(job);
+      const auto unit = timer_of(job, now);
       if (!unit) continue;
       write_file(options.output / unit->name, unit->text);
       written.names.push_back(unit->name);
     } catch (const ConfigError& error) {
       written.errors.emplace_back(error.what());
+      kept.push_back(timer_name(file.stem().string()));
     }
   }
+  kept.insert(kept.end(), written.names.begin(), written.names.end());
+  written.removed = remove_stale_timers(options.output, kept);
   if (options.wanted && !written.names.empty()) make_wanted(options.output, written.names);
   return written;
 }

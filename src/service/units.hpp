@@ -26,7 +26,8 @@ struct Unit {
 
 /// The timer that starts the job's moonshift@.service; nothing for a job that is run by hand.
 /// Throws ConfigError that starts with the job's file if systemd has no form of its schedule.
-std::optional<Unit> timer_of(const job::Job& job);
+/// For `now` see timer_times().
+std::optional<Unit> timer_of(const job::Job& job, base::UnixTime now);
 
 struct UnitOptions {
   std::filesystem::path schedules;
@@ -40,7 +41,8 @@ struct UnitOptions {
 
 struct WrittenUnits {
   std::vector<std::string> names;
-  std::vector<std::string> errors;  ///< of the jobs that got no timer
+  std::vector<std::string> removed;  ///< timers of jobs that are gone
+  std::vector<std::string> errors;   ///< of the jobs that got no timer
 };
 
 /// Writes the timer of every job. A job whose file or schedule is wrong keeps no other from its

@@ -3,9 +3,11 @@
 #include <doctest/doctest.h>
 
 #include <fstream>
+#include <set>
 #include <sstream>
 
 #include "base/error.hpp"
+#include "schedule/oracle.hpp"
 
 namespace moonshift::service {
 
@@ -55,9 +57,36 @@ bool has(const std::string& text, const std::string& line) {
   return ("\n" + text).find("\n" + line + "\n") != std::string::npos;
 }
 
+const base::UnixTime kNow = base::parse_time("2026-01-01T00:00:00Z");
+
 std::string timer(std::string_view schedule, const std::string& name = "nightly") {
   const Host host;
-  return timer_of(job::read_job(host.job(name, schedule)))->text;
+  return timer_of(job::read_job(host.job(name, schedule)), kNow)->text;
+}
+
+/// What follows OnCalendar=, each.
+std::vector<std::string> calendars_of(const std::string& timer) {
+  std::vector<std::string> calendars;
+  std::istringstream lines(timer);
+  constexpr std::string_view kSetting = "OnCalendar=";
+  for (std::string line; std::getline(lines, line);) {
+    if (line.starts_with(kSetting)) calendars.push_back(line.substr(kSetting.size()));
+  }
+  return calendars;
+}
+
+/// When a timer elapses, as systemd-analyze has it: those of the `count` first times of each line
+/// that lie before `until`, which must be more than there are.
+test::Times times_of_timer(const std::string& timer, std::chrono::sys_seconds from,
+                           std::chrono::sys_seconds until, int count) {
+  std::set<std::chrono::sys_seconds> times;
+  for (const auto& line : test::systemd_times(calendars_of(timer), from, count)) {
+    REQUIRE(line.has_value());
+    for (const auto time : *line) {
+      if (time < until) times.insert(time);
+    }
+  }
+  return {times.begin(), times.end()};
 }
 
 }  // namespace
@@ -100,7 +129,9 @@ TEST_CASE("catch_up and jitter become Persistent and a fixed random delay") {
   CHECK(has(text, "FixedRandomDelay=true"));
 }
 
-TEST_CASE("an interval that divides a day has a calendar form; another counts from the last run") {
+TEST_CASE(
+    "an interval that divides a day has a calendar form; a short other one counts from the last "
+    "run") {
   CHECK(timer("every = \"6h\"").find("\nOnCalendar=") != std::string::npos);
   const std::string text = timer("every = \"every 7h\"");
   CHECK(has(text, "OnActiveSec=7h"));
@@ -108,6 +139,70 @@ TEST_CASE("an interval that divides a day has a calendar form; another counts fr
   const std::string caught_up = timer("every = \"7h\"\ncatch_up = true");
   CHECK(has(caught_up, "OnActiveSec=1min"));
   CHECK(caught_up.find("Persistent") == std::string::npos);
+}
+
+TEST_CASE("a timer elapses when the schedule says, also where clocks change (systemd-analyze)") {
+  using std::chrono::days;
+  for (const std::string zone : {"UTC", "Europe/Berlin", "Europe/Dublin", "America/New_York",
+                                 "Australia/Lord_Howe", "Africa/Casablanca"}) {
+    for (const std::string text :
+         {"cron = '30 2 * * *'", "cron = '15,45 1-3 * * *'", "cron = '30 * * * *'",
+          "cron = '*/20 * * * *'", "cron = '45 */2 * * *'", "calendar = 'Sun *-*-* 02:00/10'",
+          "calendar = '*-*-* 00/1:00:05'"}) {
+      CAPTURE(zone);
+      CAPTURE(text);
+      const Host host;
+      const auto job = job::read_job(host.job("nightly", text + "\ntimezone = '" + zone + "'"));
+      const std::string unit = timer_of(job, kNow)->text;
+      auto from = std::chrono::floor<std::chrono::seconds>(kNow);
+      for (int changes = 0; changes < 5; ++changes) {
+        const auto change = job.schedule->zone().period(from).end;
+        if (change > from + days(366)) break;
+        from = change - days(1);
+        const auto until = change + days(2);
+        test::Times expected;
+        for (auto time = job.schedule->next(from); time && *time < until;
+             time = job.schedule->next(*time))
+          expected.push_back(*time);
+        CHECK(times_of_timer(unit, from, until, 300) == expected);
+        from = change;
+      }
+    }
+  }
+}
+
+TEST_CASE("an interval elapses when it says, whatever it divides (systemd-analyze)") {
+  const auto from = std::chrono::floor<std::chrono::seconds>(kNow) + std::chrono::hours(5);
+  for (const std::string every : {"90m", "45m", "6h", "36h", "2d", "2w", "56h", "7d"}) {
+    CAPTURE(every);
+    const Host host;
+    const auto job = job::read_job(host.job("nightly", "every = '" + every + "'\ncatch_up = true"));
+    const std::string unit = timer_of(job, kNow)->text;
+    CHECK(has(unit, "Persistent=true"));
+    const auto until = from + std::chrono::days(29);
+    test::Times expected;
+    for (auto time = job.schedule->next(from); time && *time < until;
+         time = job.schedule->next(*time))
+      expected.push_back(*time);
+    CHECK(times_of_timer(unit, from, until, 120) == expected);
+  }
+}
+
+TEST_CASE(
+    "timers of jobs that are gone are removed; what others made, and of a broken job, stays") {
+  const Host host;
+  host.job("gone", "every = '1h'");
+  host.job("stays", "every = '1h'");
+  host.job("breaks", "every = '1h'");
+  host.write();
+  std::ofstream(host.output() / "moonshift@mine.timer") << "[Timer]\nOnBootSec=1h\n";
+  fs::remove(host.schedules() / "gone.toml");
+  host.job("stays", "");
+  host.job("breaks", "every = '1 hour and a half'");
+  CHECK(host.write().removed ==
+        std::vector<std::string>{"moonshift@gone.timer", "moonshift@stays.timer"});
+  CHECK(fs::exists(host.output() / "moonshift@mine.timer"));
+  CHECK(fs::exists(host.output() / "moonshift@breaks.timer"));
 }
 
 TEST_CASE("what a person wrote cannot break a unit") {
@@ -119,15 +214,15 @@ TEST_CASE("what a person wrote cannot break a unit") {
 
 TEST_CASE("a job that is run by hand gets no timer") {
   const Host host;
-  CHECK_FALSE(timer_of(job::read_job(host.job("recovery", ""))));
+  CHECK_FALSE(timer_of(job::read_job(host.job("recovery", "")), kNow));
 }
 
 TEST_CASE("a name that is too long for systemd is refused") {
   const Host host;
   const auto job = job::read_job(host.job(std::string(236, 'n'), "every = \"1h\""));
-  CHECK(timer_of(job));
+  CHECK(timer_of(job, kNow));
   const auto longer = job::read_job(host.job(std::string(240, 'n'), "every = \"1h\""));
-  CHECK_THROWS_AS(timer_of(longer), base::ConfigError);
+  CHECK_THROWS_AS(timer_of(longer, kNow), base::ConfigError);
 }
 
 TEST_CASE("what is wrong with one job keeps no other from its timer") {

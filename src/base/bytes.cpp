@@ -56,12 +56,15 @@ Bytes parse_bytes(std::string_view text) {
 }
 
 std::string describe_bytes(Bytes bytes) {
-  const auto count = static_cast<double>(bytes.count);
-  const double size = std::abs(count);
-  if (size < 1024) return fmt::format("{} B", bytes.count);
-  if (size < 1024.0 * 1024) return fmt::format("{:.3g} KB", count / 1024);
-  if (size < 1024.0 * 1024 * 1024) return fmt::format("{:.3g} MB", count / (1024.0 * 1024));
-  return fmt::format("{:.3g} GB", count / (1024.0 * 1024 * 1024));
+  // From here on three digits are too few, and {:.3g} would write 1e+03.
+  constexpr double kTooLong = 999.5;
+  if (std::abs(bytes.count) < 1024) return fmt::format("{} B", bytes.count);
+  double count = static_cast<double>(bytes.count) / 1024;
+  for (const char* unit : {"KB", "MB", "GB"}) {
+    if (std::abs(count) < kTooLong) return fmt::format("{:.3g} {}", count, unit);
+    count /= 1024;
+  }
+  return fmt::format("{:.0f} GB", count * 1024);
 }
 
 }  // namespace moonshift::base

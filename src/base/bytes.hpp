@@ -17,7 +17,7 @@ struct Bytes {
 /// (powers of 1000). Throws ConfigError that names the units.
 Bytes parse_bytes(std::string_view text);
 
-/// For people: `812 B`, `3.41 MB`; negative amounts keep their sign.
+/// For people, three digits: `812 B`, `3.41 MB`; negative amounts keep their sign.
 std::string describe_bytes(Bytes bytes);
 
 }  // namespace moonshift::base

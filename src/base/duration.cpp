@@ -76,9 +76,10 @@ std::string format_duration(Duration duration) {
 std::string describe_duration(Duration duration) {
   const auto us = static_cast<double>(duration.count());
   if (us < 1e3) return fmt::format("{:.0f} us", us);
-  if (us < 1e6) return fmt::format("{:.3g} ms", us / 1e3);
-  if (us < 60e6) return fmt::format("{:.3g} s", us / 1e6);
-  const auto seconds = static_cast<std::int64_t>(us / 1e6);
+  // What would be rounded up to the next unit is told in that.
+  if (us < 999.5e3) return fmt::format("{:.3g} ms", us / 1e3);
+  if (us < 59.95e6) return fmt::format("{:.3g} s", us / 1e6);
+  const std::int64_t seconds = std::llround(us / 1e6);
   if (seconds < 3600) return fmt::format("{}m {:02}s", seconds / 60, seconds % 60);
   return fmt::format("{}h {:02}m", seconds / 3600, seconds / 60 % 60);
 }

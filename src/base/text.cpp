@@ -56,6 +56,13 @@ std::size_t utf8_length(std::string_view bytes) {
   return overlong || surrogate || beyond ? 0 : length;
 }
 
+/// Of a whole character: what a terminal obeys. Beside ASCII's, those from U+0080 to U+009F.
+bool is_control(std::string_view character) {
+  const auto first = static_cast<unsigned char>(character[0]);
+  if (character.size() == 1) return first < 0x20 || first == 0x7F;
+  return first == 0xC2 && static_cast<unsigned char>(character[1]) < 0xA0;
+}
+
 std::size_t edit_distance(std::string_view a, std::string_view b) {
   std::vector<std::size_t> row(b.size() + 1);
   std::iota(row.begin(), row.end(), std::size_t{0});
@@ -133,15 +140,16 @@ std::string printable(std::string_view bytes, std::size_t limit) {
   std::size_t i = 0;
   for (; i < bytes.size() && i < limit;) {
     const std::size_t length = utf8_length(bytes.substr(i));
-    const auto c = static_cast<unsigned char>(bytes[i]);
-    if (length > 1 || (length == 1 && c >= 0x20 && c != 0x7F)) {
-      text += bytes.substr(i, length);
-    } else if (c == '\n') {
+    const std::string_view character = bytes.substr(i, std::max<std::size_t>(length, 1));
+    if (length > 0 && !is_control(character)) {
+      text += character;
+    } else if (character == "\n") {
       text += "\\n";
     } else {
-      text += fmt::format("\\x{:02x}", c);
+      for (const char c : character)
+        text += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
     }
-    i += std::max<std::size_t>(length, 1);
+    i += character.size();
   }
   if (i < bytes.size()) text += "...";
   return text;

@@ -74,8 +74,15 @@ ExitCode dispatch(const Arguments& arguments) {
 }
 
 ExitCode run_and_tell(const Arguments& arguments) {
+  ExitCode exit_code = ExitCode::kDone;
   try {
-    return dispatch(arguments);
+    exit_code = dispatch(arguments);
+    // Whoever reads a part must not take it for the whole.
+    if (!std::cout.flush()) throw CannotPrint("standard output cannot be written");
+    return exit_code;
+  } catch (const CannotPrint& error) {
+    const ExitCode told = tell_error(error, false);
+    return exit_code == ExitCode::kDone ? told : exit_code;
   } catch (const std::exception& error) {
     return tell_error(error,
                       std::find(arguments.begin(), arguments.end(), "--json") != arguments.end());

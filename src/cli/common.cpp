@@ -126,11 +126,9 @@ std::optional<Parsed> Parser::parse(const Arguments& arguments) {
       std::cout << options_.help({"", "Run", "Redis", "Output"});
       return std::nullopt;
     }
-    const bool verbose = parsed.count("verbose") > 0;
-    const bool quiet = parsed.count("quiet") > 0;
-    base::set_up_log(verbose ? base::LogLevel::kDebug
-                     : quiet ? base::LogLevel::kError
-                             : base::LogLevel::kWarning);
+    // --quiet hides what goes well; a warning is no such thing.
+    base::set_up_log(parsed.count("verbose") > 0 ? base::LogLevel::kDebug
+                                                 : base::LogLevel::kWarning);
     return parsed;
   } catch (const cxxopts::exceptions::exception& error) {
     throw ConfigError(fmt::format("{}\nusage: moonshift {}", error.what(), usage_));

@@ -11,6 +11,7 @@
 #include "base/error.hpp"
 #include "base/interrupt.hpp"
 #include "base/line_reader.hpp"
+#include "base/log.hpp"
 #include "cli/common.hpp"
 #include "cli/plain.hpp"
 #include "record/reply_format.hpp"
@@ -238,6 +239,8 @@ ExitCode eval_command(const Arguments& arguments) {
       "v,verbose", "log what happens underneath");
   const auto parsed = parser.parse(arguments);
   if (!parsed) return ExitCode::kDone;
+  if (parsed->count("quiet") > 0 && parsed->count("verbose") == 0)
+    base::set_up_log(base::LogLevel::kError);
 
   const std::string format = output_format(*parsed);
   std::vector<std::string> words = raw_positional(*parsed, "words");

@@ -57,7 +57,7 @@ class JobRuns {
     options_.scheduled = assignment.scheduled;
     if (assignment.may_wait && !wrong_ && !redis::is_reachable(*url_))
       return static_cast<base::ExitCode>(service::kAwaitsRedis);
-    return run_once();
+    return run_and_record();
   }
 
   base::ExitCode for_timer() {
@@ -66,20 +66,24 @@ class JobRuns {
     return service::run_unattended(*job_, *url_, [&] { return by_hand(); });
   }
 
-  /// Leaves behind what `moonshift jobs` tells. A daemon does so itself.
   base::ExitCode by_hand() {
-    const base::UnixTime now = base::system_now();
-    options_.run_id = record::make_run_id(now);
-    const auto state = is_rehearsal() ? std::nullopt : state_directory_if_any();
-    if (!state) return run_once();
-    service::RunRecorder recorder(*state, name_, options_.run_id, options_.scheduled.value_or(now),
-                                  now);
-    const base::ExitCode exit_code = run_once();
-    recorder.ended(static_cast<int>(exit_code), base::system_now());
-    return exit_code;
+    options_.run_id = record::make_run_id(base::system_now());
+    return run_and_record();
   }
 
  private:
+  /// Leaves behind what `moonshift jobs` tells.
+  base::ExitCode run_and_record() {
+    const auto state = is_rehearsal() ? std::nullopt : state_directory_if_any();
+    if (!state) return run_once();
+    const base::UnixTime now = base::system_now();
+    service::RunRecorder recorder(*state, name_, options_.run_id, options_.scheduled.value_or(now),
+                                  now);
+    const base::ExitCode exit_code = run_once();
+    recorder.ended(static_cast<int>(exit_code), verdict_, base::system_now());
+    return exit_code;
+  }
+
   bool is_rehearsal() const {
     return options_.dry_run || (url_ && url_->scheme == redis::Url::Scheme::kScratch);
   }
@@ -87,8 +91,11 @@ class JobRuns {
   /// Every error is told, and has become its exit code.
   base::ExitCode run_once() {
     base::set_journal_fields({{"MOONSHIFT_JOB", name_}, {"MOONSHIFT_RUN", options_.run_id}});
+    verdict_.reset();
     try {
-      return print_report(parsed_, run_and_notify());
+      const record::Report report = run_and_notify();
+      verdict_ = record::verdict_of(report);
+      return print_report(parsed_, report);
     } catch (const std::exception& error) {
       return tell_error(error, parsed_.count("json") > 0);
     }
@@ -142,6 +149,7 @@ class JobRuns {
   std::optional<job::Job> job_;
   std::optional<redis::Url> url_;
   std::exception_ptr wrong_;
+  std::optional<health::Level> verdict_;  ///< of the last run
 };
 
 }  // namespace

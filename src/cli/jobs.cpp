@@ -89,7 +89,9 @@ std::string verdict_text(const Listed& listed) {
                        utc_text(std::chrono::floor<std::chrono::seconds>(*listed.overdue_since)));
   }
   if (listed.record.running) return "running";
-  return listed.record.exit_code ? service::verdict_of(*listed.record.exit_code) : "";
+  if (!listed.record.exit_code) return "";
+  const std::string ending = service::ending_of(*listed.record.exit_code);
+  return listed.record.verdict == health::Level::kWarning ? ending + " (warning)" : ending;
 }
 
 std::string steps_text(const job::Job& job) {
@@ -112,12 +114,14 @@ nlohmann::ordered_json to_json(const service::JobRecord& record) {
                               {"ended", time_or_null(record.ended)},
                               {"running", record.running},
                               {"exit_code", nullptr},
-                              {"verdict", ""},
+                              {"ending", ""},
+                              {"verdict", nullptr},
                               {"succeeded", time_or_null(record.succeeded)}};
   if (record.exit_code) {
     json["exit_code"] = *record.exit_code;
-    json["verdict"] = service::verdict_of(*record.exit_code);
+    json["ending"] = service::ending_of(*record.exit_code);
   }
+  if (record.verdict) json["verdict"] = health::name_of(*record.verdict);
   return json;
 }
 
@@ -128,7 +132,7 @@ nlohmann::ordered_json to_json(const Listed& listed) {
                               {"description", job.description},
                               {"schedule", job.schedule ? job.schedule->expression() : ""},
                               {"words", job.schedule ? job.schedule->describe() : ""},
-                              {"timezone", job.timezone},
+                              {"timezone", job.schedule ? job.schedule->zone().name() : ""},
                               {"next", nlohmann::ordered_json::array()},
                               {"last_run", to_json(listed.record)},
                               {"overdue_since", time_or_null(listed.overdue_since)},
@@ -161,7 +165,9 @@ void print_jobs(const std::vector<Listed>& jobs, bool as_json) {
   if (as_json) {
     auto list = nlohmann::ordered_json::array();
     for (const Listed& job : jobs) list.push_back(to_json(job));
-    std::cout << list.dump() << std::endl;
+    // A file's name need not be UTF-8.
+    std::cout << list.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace)
+              << std::endl;
     return;
   }
   record::Table table({"job", "when", "next", "local time", "last run", "verdict", "description",

@@ -67,6 +67,11 @@ Json to_json(const task::Script& script) {
   return json;
 }
 
+/// A script's text need not be UTF-8.
+std::string dump(const Json& json) {
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
 void print_help(const task::Script& script) {
   std::cout << fmt::format("{} ({}, {})\n", script.source().name, kind_of(script),
                            script.source().path);
@@ -102,7 +107,7 @@ base::ExitCode print_all(const task::Catalog& catalog, bool as_json) {
     list.push_back(to_json(script));
     table.add({script.source().name, kind_of(script), summary_of(script)});
   });
-  std::cout << (as_json ? list.dump() + "\n" : table.to_text());
+  std::cout << (as_json ? dump(list) + "\n" : table.to_text());
   return result;
 }
 
@@ -195,7 +200,7 @@ base::ExitCode check_scripts(const task::Catalog& catalog, const std::vector<std
     list.push_back({{"path", path}, {"line", line}, {"column", column}, {"text", text}});
     if (!as_json) std::cout << fmt::format("{}:{}:{}: {}\n", path, line, column, text);
   }
-  if (as_json) std::cout << list.dump() << "\n";
+  if (as_json) std::cout << dump(list) << "\n";
   return complaints.empty() ? base::ExitCode::kDone : base::ExitCode::kBadInput;
 }
 
@@ -238,7 +243,7 @@ base::ExitCode scripts_command(const Arguments& arguments) {
   }
   const task::Script script(catalog, one_positional(*parsed, "script"));
   if (as_json) {
-    std::cout << to_json(script).dump() << std::endl;
+    std::cout << dump(to_json(script)) << std::endl;
   } else {
     print_help(script);
   }

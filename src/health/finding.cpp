@@ -11,9 +11,7 @@ namespace moonshift::health {
 namespace {
 
 Level read_level(const std::string& check, const std::string& name) {
-  for (const Level level : {Level::kOk, Level::kWarning, Level::kCritical}) {
-    if (name == name_of(level)) return level;
-  }
+  if (const auto level = level_named(name)) return *level;
   throw lua::ScriptError(
       fmt::format("{}: a finding's level must be ok, warning or critical, not '{}'", check, name));
 }
@@ -30,6 +28,13 @@ std::string_view name_of(Level level) {
       break;
   }
   return "critical";
+}
+
+std::optional<Level> level_named(std::string_view name) {
+  for (const Level level : {Level::kOk, Level::kWarning, Level::kCritical}) {
+    if (name == name_of(level)) return level;
+  }
+  return std::nullopt;
 }
 
 Finding read_finding(const std::string& check, const lua::Value& fields) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -11,6 +12,9 @@ namespace moonshift::health {
 enum class Level { kOk, kWarning, kCritical };
 
 std::string_view name_of(Level level);
+
+/// The level of that name, if there is one.
+std::optional<Level> level_named(std::string_view name);
 
 /// One thing that a check looked at.
 struct Finding {

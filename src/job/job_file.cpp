@@ -13,6 +13,7 @@
 #include "job/notify_file.hpp"
 #include "job/table_reader.hpp"
 #include "lua/script_error.hpp"
+#include "redis/url.hpp"
 
 namespace moonshift::job {
 
@@ -199,6 +200,22 @@ void read_running(const TableReader& reader, Job& job) {
   }
 }
 
+/// A URL that names variables is looked at when they are there.
+std::string read_url(const TableReader& reader) {
+  const std::string url = reader.text("url");
+  reader.checked("url", [&] {
+    if (!url.empty() && !names_environment(url)) redis::parse_url(url);
+  });
+  return url;
+}
+
+std::optional<base::Duration> read_timeout(const TableReader& reader) {
+  const auto timeout = reader.duration("timeout");
+  if (timeout && timeout->count() == 0)
+    reader.fail_at(*reader.find("timeout"), "timeout must be above 0");
+  return timeout;
+}
+
 /// Puts the place in the job file, if there is one, before what a script or a parameter says of
 /// itself.
 void at_place(const std::string& where, const std::function<void()>& look) {
@@ -223,6 +240,40 @@ void check_script_call(const task::Catalog& catalog, const std::string& name,
   at_place(params_where, [&] { script->parameters().resolve(params); });
 }
 
+/// Editors leave hidden files beside the one that they edit, some of them links to nothing.
+bool is_job_file(const fs::directory_entry& entry) {
+  const std::string name = entry.path().filename().string();
+  std::error_code cannot_follow;
+  return name.ends_with(".toml") && !name.starts_with('.') && name != kSharedFile &&
+         entry.is_regular_file(cannot_follow);
+}
+
+bool is_name(std::string_view text) {
+  const auto fits = [](unsigned char c) { return std::isalnum(c) != 0 || c == '_'; };
+  return !text.empty() && std::all_of(text.begin(), text.end(), fits);
+}
+
+/// The first `${NAME}`.
+struct Placeholder {
+  std::size_t begin, end;  ///< of all of it
+  std::string name;
+};
+
+/// Throws ConfigError if what begins as one is none.
+std::optional<Placeholder> find_placeholder(std::string_view text) {
+  const auto begin = text.find("${");
+  if (begin == std::string_view::npos) return std::nullopt;
+  const auto end = text.find('}', begin);
+  // What follows is not repeated: it may be a password.
+  if (end == std::string_view::npos) throw ConfigError("a '${' has no '}'");
+  const std::string_view name = text.substr(begin + 2, end - begin - 2);
+  if (!is_name(name)) {
+    throw ConfigError(
+        "a '${...}' must hold the name of an environment variable: letters, digits and _");
+  }
+  return Placeholder{begin, end + 1, std::string(name)};
+}
+
 }  // namespace
 
 Job read_job(const fs::path& file) {
@@ -238,8 +289,8 @@ Job read_job(const fs::path& file) {
   job.schedule = read_schedule(reader);
   job.timezone = reader.text("timezone");
   read_running(reader, job);
-  job.url = reader.text("url");
-  job.timeout = reader.duration("timeout");
+  job.url = read_url(reader);
+  job.timeout = read_timeout(reader);
   job.max_failures = reader.integer("max_failures", job.max_failures);
   if (const toml::node* budget = root.get("budget")) {
     if (!budget->is_table()) reader.fail_at(*budget, "the budget is written [budget]");
@@ -266,8 +317,7 @@ std::vector<fs::path> job_files(const fs::path& directory) {
   }
   std::vector<fs::path> files;
   for (const auto& entry : fs::directory_iterator(directory)) {
-    if (entry.path().extension() != ".toml" || entry.path().filename() == kSharedFile) continue;
-    files.push_back(entry.path());
+    if (is_job_file(entry)) files.push_back(entry.path());
   }
   std::sort(files.begin(), files.end());
   return files;
@@ -303,21 +353,27 @@ void check_job(const Job& job, const task::Catalog& catalog) {
   }
 }
 
+bool names_environment(std::string_view text) {
+  bool found = false;
+  while (const auto placeholder = find_placeholder(text)) {
+    found = true;
+    text.remove_prefix(placeholder->end);
+  }
+  return found;
+}
+
 std::string expand_environment(const std::string& text, const std::string& whose,
                                const std::string& remedy) {
   std::string expanded;
   std::string_view rest = text;
-  for (auto at = rest.find("${"); at != std::string_view::npos; at = rest.find("${")) {
-    const auto end = rest.find('}', at);
-    if (end == std::string_view::npos) break;
-    const std::string name(rest.substr(at + 2, end - at - 2));
-    const char* value = std::getenv(name.c_str());
+  while (const auto placeholder = find_placeholder(rest)) {
+    const char* value = std::getenv(placeholder->name.c_str());
     if (value == nullptr)
       throw ConfigError(fmt::format("{} names the environment variable {}, which is not set: {}",
-                                    whose, name, remedy));
-    expanded += rest.substr(0, at);
+                                    whose, placeholder->name, remedy));
+    expanded += rest.substr(0, placeholder->begin);
     expanded += value;
-    rest.remove_prefix(end + 1);
+    rest.remove_prefix(placeholder->end);
   }
   return expanded += rest;
 }

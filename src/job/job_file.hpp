@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/duration.hpp"
@@ -64,7 +65,8 @@ struct Job {
 /// looked at: see check_job().
 Job read_job(const std::filesystem::path& path);
 
-/// The files of a directory, by name. One that cannot be read throws.
+/// The job files of a directory, by name: regular files, or links to them, that are not hidden. A
+/// directory that cannot be read throws.
 std::vector<std::filesystem::path> job_files(const std::filesystem::path& directory);
 
 /// The file that `name` means: a path that ends in .toml, or a job of the directory. Throws
@@ -79,7 +81,12 @@ std::filesystem::path find_named_job(const std::string& name,
 /// first that is wrong, with file:line:column.
 void check_job(const Job& job, const task::Catalog& catalog);
 
-/// `${NAME}` replaced by the environment. Throws ConfigError that names a variable that is not set.
+/// Whether there is a `${NAME}` in it. Throws ConfigError, which repeats nothing of the text, if
+/// one is not closed or its name cannot be a variable's.
+bool names_environment(std::string_view text);
+
+/// `${NAME}` replaced by the environment. Throws ConfigError that names a variable that is not set,
+/// and as names_environment() does.
 std::string expand_environment(const std::string& text, const std::string& whose = "the job's url",
                                const std::string& remedy = "set it, or give --url");
 

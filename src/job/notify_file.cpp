@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <functional>
-
 #include "base/error.hpp"
 #include "base/log.hpp"
 #include "job/job_file.hpp"
@@ -23,38 +21,29 @@ std::optional<std::string> read_text(const TableReader& table, std::string_view 
   return table.text(key);
 }
 
-/// Runs `check` on the value of a key; what it says is told at the key's place.
-void checked(const TableReader& table, std::string_view key, const std::function<void()>& check) {
-  try {
-    check();
-  } catch (const ConfigError& error) {
-    table.fail_at(*table.find(key), fmt::format("{}: {}", key, error.what()));
-  }
-}
-
-bool names_environment(const std::string& text) { return text.find("${") != std::string::npos; }
-
 /// A URL that names variables is looked at when they are there.
 std::optional<std::string> read_url(const TableReader& table, std::string_view key) {
   const auto url = read_text(table, key);
-  if (!url || url->empty() || names_environment(*url)) return url;
-  checked(table, key, [&] {
-    if (!record::parse_http_url(*url)) throw ConfigError("it must be an http:// or https:// URL");
+  if (!url || url->empty()) return url;
+  table.checked(key, [&] {
+    if (!names_environment(*url) && !record::parse_http_url(*url))
+      throw ConfigError("it must be an http:// or https:// URL");
   });
   return url;
 }
 
 std::optional<std::string> read_dsn(const TableReader& table) {
   const auto dsn = read_text(table, "sentry");
-  if (dsn && !dsn->empty() && !names_environment(*dsn)) {
-    checked(table, "sentry", [&] { record::check_dsn(*dsn); });
-  }
+  if (!dsn || dsn->empty()) return dsn;
+  table.checked("sentry", [&] {
+    if (!names_environment(*dsn)) record::check_dsn(*dsn);
+  });
   return dsn;
 }
 
 std::optional<std::string> read_template(const TableReader& table) {
   const auto text = read_text(table, "template");
-  if (text) checked(table, "template", [&] { record::check_template(*text); });
+  if (text) table.checked("template", [&] { record::check_template(*text); });
   return text;
 }
 

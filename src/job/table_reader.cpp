@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "base/error.hpp"
 #include "base/text.hpp"
@@ -73,9 +74,17 @@ std::optional<double> TableReader::number_above_zero(std::string_view key) const
   const toml::node* node = find(key);
   if (node == nullptr) return std::nullopt;
   const auto value = node->value<double>();
-  if (!node->is_number() || !value || *value <= 0)
+  if (!node->is_number() || !value || !std::isfinite(*value) || *value <= 0)
     fail_at(*node, fmt::format("{} must be a number above 0", key));
   return value;
+}
+
+void TableReader::checked(std::string_view key, const std::function<void()>& check) const {
+  try {
+    check();
+  } catch (const ConfigError& error) {
+    fail_at(*find(key), fmt::format("{}: {}", key, error.what()));
+  }
 }
 
 void TableReader::fail_at(const toml::node& node, const std::string& what) const {

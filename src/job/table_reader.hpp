@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -40,6 +41,9 @@ class TableReader {
   std::optional<base::Duration> duration(std::string_view key) const;
   std::int64_t integer(std::string_view key, std::int64_t fallback) const;
   std::optional<double> number_above_zero(std::string_view key) const;
+
+  /// Runs `check` on a key's value; the ConfigError that it throws is told at the value's place.
+  void checked(std::string_view key, const std::function<void()>& check) const;
 
   [[noreturn]] void fail_at(const toml::node& node, const std::string& what) const;
 

@@ -6,9 +6,9 @@
 #include <algorithm>
 #include <array>
 #include <memory>
-#include <thread>
 
-#include "base/time.hpp"
+#include "record/blocked_signal.hpp"
+#include "record/patience.hpp"
 
 namespace moonshift::record {
 
@@ -21,6 +21,11 @@ using Clock = std::chrono::steady_clock;
 constexpr int kRetries = 3;
 constexpr long kRedirects = 3;
 
+/// Whoever answers gets to say this much and for so long, though only the status matters: some
+/// servers count a connection that is cut as a failure.
+constexpr std::size_t kMostOfBody = 64 * 1024;
+constexpr Duration kLongestBody = std::chrono::seconds(1);
+
 template <auto kFree>
 struct Free {
   template <class Handle>
@@ -31,6 +36,7 @@ struct Free {
 
 using EasyHandle = std::unique_ptr<CURL, Free<curl_easy_cleanup>>;
 using HeaderList = std::unique_ptr<curl_slist, Free<curl_slist_free_all>>;
+using MultiHandle = std::unique_ptr<CURLM, Free<curl_multi_cleanup>>;
 using UrlHandle = std::unique_ptr<CURLU, Free<curl_url_cleanup>>;
 
 std::string part_of(CURLU* url, CURLUPart part) {
@@ -47,7 +53,12 @@ struct Attempt {
   Duration wait{0};  ///< as long as the server asks for
 };
 
-std::size_t ignore_body(char*, std::size_t, std::size_t count, void*) { return count; }
+/// Takes the body, up to a limit, where curl ends the transfer.
+std::size_t count_body(char*, std::size_t, std::size_t count, void* received) {
+  std::size_t& total = *static_cast<std::size_t*>(received);
+  total += count;
+  return total > kMostOfBody ? 0 : count;
+}
 
 HeaderList headers_of(const HttpRequest& request) {
   HeaderList list;
@@ -79,7 +90,17 @@ void prepare(CURL* curl, const HttpRequest& request, const HeaderList& headers) 
   curl_easy_setopt(curl, CURLOPT_POSTFIELDS, request.body.data());
   curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request.body.size()));
   curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers.get());
-  curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, ignore_body);
+  curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, count_body);
+  // Signals belong to the process: curl must neither use SIGALRM nor change what SIGPIPE does.
+  curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+  // At the end of our patience a name server that hangs is left to itself.
+  curl_easy_setopt(curl, CURLOPT_QUICK_EXIT, 1L);
+}
+
+long status_of(CURL* curl) {
+  long status = 0;
+  curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
+  return status;
 }
 
 bool is_passing(long status) { return status == 408 || status == 429 || status >= 500; }
@@ -93,9 +114,8 @@ bool is_passing(CURLcode code) {
 }
 
 Attempt judge(CURL* curl, CURLcode result) {
-  long status = 0;
+  const long status = status_of(curl);
   curl_off_t wait = 0;
-  curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
   curl_easy_getinfo(curl, CURLINFO_RETRY_AFTER, &wait);
   // Once there is a status, it does not matter whether the rest of the answer arrives.
   if (status >= 200 && status < 300) return {};
@@ -107,20 +127,63 @@ Attempt judge(CURL* curl, CURLcode result) {
   return {fmt::format("it answered {}", status)};
 }
 
-Attempt try_once(const HttpRequest& request, Duration timeout, Duration left) {
+/// How long the answer may take to end, once its status is there.
+class AnswerTime {
+ public:
+  explicit AnswerTime(CURL* curl) : curl_(curl) {}
+
+  Duration left() {
+    const SteadyTime now = Clock::now();
+    if (!end_) {
+      const long status = status_of(curl_);
+      const bool known = (status >= 200 && status < 300) || status >= 400;
+      if (!known) return kLongestBody;
+      end_ = now + kLongestBody;
+    }
+    return std::chrono::duration_cast<Duration>(*end_ - now);
+  }
+
+ private:
+  CURL* curl_;
+  std::optional<SteadyTime> end_;
+};
+
+/// As curl_easy_perform(), but a signal wakes it up, and it ends in time.
+CURLcode perform(CURL* curl, Patience& patience) {
+  const MultiHandle multi(curl_multi_init());
+  if (!multi || curl_multi_add_handle(multi.get(), curl) != CURLM_OK) return CURLE_FAILED_INIT;
+  AnswerTime answer(curl);
+  CURLcode result = CURLE_OPERATION_TIMEDOUT;
+  for (int running = 1; running > 0;) {
+    if (curl_multi_perform(multi.get(), &running) != CURLM_OK) break;
+    int waiting = 0;
+    if (const CURLMsg* message = curl_multi_info_read(multi.get(), &waiting))
+      result = message->data.result;
+    const Duration left = std::min(patience.left(), answer.left());
+    if (running == 0 || left <= Duration::zero()) break;
+    curl_waitfd wake{patience.wake_fd(), CURL_WAIT_POLLIN, 0};
+    curl_multi_poll(multi.get(), &wake, wake.fd < 0 ? 0 : 1, static_cast<int>(milliseconds(left)),
+                    nullptr);
+  }
+  curl_multi_remove_handle(multi.get(), curl);
+  return result;
+}
+
+Attempt try_once(const HttpRequest& request, Duration timeout, Patience& patience) {
   const EasyHandle curl(curl_easy_init());
   if (!curl) throw HttpError("libcurl cannot be used");
   const HeaderList headers = headers_of(request);
   prepare(curl.get(), request, headers);
   // A host that does not even answer leaves time for others of its addresses, and for retries.
   curl_easy_setopt(curl.get(), CURLOPT_CONNECTTIMEOUT_MS, milliseconds(timeout / 4));
-  curl_easy_setopt(curl.get(), CURLOPT_TIMEOUT_MS, milliseconds(left));
-  return judge(curl.get(), curl_easy_perform(curl.get()));
+  std::size_t received = 0;
+  curl_easy_setopt(curl.get(), CURLOPT_WRITEDATA, &received);
+  return judge(curl.get(), perform(curl.get(), patience));
 }
 
-void set_up_curl() {
+bool is_set_up() {
   static const CURLcode result = curl_global_init(CURL_GLOBAL_DEFAULT);
-  if (result != CURLE_OK) throw HttpError("libcurl cannot be used");
+  return result == CURLE_OK;
 }
 
 }  // namespace
@@ -144,20 +207,22 @@ std::string show_without_secrets(const std::string& url) {
   return parts ? parts->origin() + "/***" : "***";
 }
 
+void set_up_http() { is_set_up(); }
+
 void post(const HttpRequest& request, Duration timeout) {
-  set_up_curl();
-  const SteadyTime deadline = Clock::now() + timeout;
-  const auto left = [&] { return std::chrono::duration_cast<Duration>(deadline - Clock::now()); };
+  if (!is_set_up()) throw HttpError("libcurl cannot be used");
+  const BlockedSignal no_broken_pipe(SIGPIPE);
+  Patience patience(timeout);
   Duration distance = timeout / 20;
   for (int tries = 1;; ++tries, distance *= 2) {
-    const Attempt attempt = try_once(request, timeout, left());
+    const Attempt attempt = try_once(request, timeout, patience);
     if (attempt.problem.empty()) return;
     const Duration wait = std::max(distance, attempt.wait);
-    if (!attempt.may_help_to_retry || tries > kRetries || wait >= left()) {
+    if (!attempt.may_help_to_retry || tries > kRetries || wait >= patience.left()) {
       throw HttpError(fmt::format("{}{}", attempt.problem,
                                   tries == 1 ? "" : fmt::format(" (tried {} times)", tries)));
     }
-    std::this_thread::sleep_for(wait);
+    patience.wait(wait);
   }
 }
 

@@ -36,9 +36,14 @@ struct HttpRequest {
   bool follow_redirects = true;
 };
 
+/// To be called before a thread is started that posts, because libcurl cannot be set up while
+/// others run. If it cannot at all, post() says so.
+void set_up_http();
+
 /// POSTs it. Tries up to three times more, at growing distances, if no server answers or the answer
-/// says that another time may be better (408, 429, 5xx), all within `timeout`. Throws HttpError
-/// unless a 2xx comes.
+/// says that another time may be better (408, 429, 5xx), all within `timeout`, and within 2 s after
+/// a signal (see Interrupt). Of an answer's body no more is read than 64 KB, for a second. Throws
+/// HttpError unless a 2xx comes. May be called from any thread.
 void post(const HttpRequest& request, base::Duration timeout);
 
 }  // namespace moonshift::record

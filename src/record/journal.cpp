@@ -24,7 +24,7 @@ base::LogLevel level_of(base::ExitCode exit_code) {
 }  // namespace
 
 void tell_journal(const Report& report) {
-  const auto verdict = health::name_of(health::verdict_of(report.findings));
+  const auto verdict = health::name_of(verdict_of(report));
   base::JournalFields fields{
       {"MOONSHIFT_RUN", report.id},
       {"MOONSHIFT_VERDICT", std::string(verdict)},

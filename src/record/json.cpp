@@ -180,8 +180,8 @@ std::string to_json(const Report& report) {
   json["before"] = to_json(report.before);
   json["after"] = to_json(report.after);
   json["findings"] = to_json(report.findings);
-  json["errors"] = report.errors;
-  json["verdict"] = health::name_of(health::verdict_of(report.findings));
+  json["errors"] = errors_of(report);
+  json["verdict"] = health::name_of(verdict_of(report));
   json["exit_code"] = static_cast<int>(report.exit_code);
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }

@@ -42,10 +42,7 @@ std::optional<Level> read_last_verdict(const fs::path& state, const std::string&
   std::ifstream file(file_of(state, job));
   std::string word;
   file >> word;
-  for (const Level level : {Level::kOk, Level::kWarning, Level::kCritical}) {
-    if (word == health::name_of(level)) return level;
-  }
-  return std::nullopt;
+  return health::level_named(word);
 }
 
 void write_last_verdict(const fs::path& state, const std::string& job, Level verdict) {

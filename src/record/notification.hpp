@@ -24,15 +24,6 @@ struct NotifySettings {
   std::optional<base::Duration> timeout{};  ///< for each of them, with all its retries
 };
 
-/// How a run ended, for whoever is told: the worst of its findings, and critical if it failed.
-health::Level verdict_of(const Report& report);
-
-/// One line for a person who knows nothing yet: what, where, how it ended, why.
-std::string summary_of(const Report& report);
-
-/// All that went wrong, a line each.
-std::vector<std::string> errors_of(const Report& report);
-
 /// Whether such a run is told. `last` is the verdict of the job's run before; a first one is
 /// compared with a good one.
 bool is_due(When when, health::Level verdict, std::optional<health::Level> last);

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <random>
+#include <system_error>
 
 #include "base/log.hpp"
 #include "base/text.hpp"
@@ -36,16 +37,32 @@ Notifier::Notifier(NotifySettings settings)
       timeout_(settings_.timeout.value_or(std::chrono::seconds(10))),
       run_uuid_(make_uuid()) {}
 
-void Notifier::started() const { ping("start", ""); }
+void Notifier::started() const {
+  if (!is_set(settings_.ping)) return;
+  set_up_http();
+  try {
+    start_ping_ = std::jthread([this] { ping("start", ""); });
+  } catch (const std::system_error& error) {
+    base::log_warning("notify: the ping of the start: {}", error.what());
+  }
+}
+
+void Notifier::await_start_ping() const {
+  if (start_ping_.joinable()) start_ping_.join();
+}
 
 void Notifier::ended(const Report& report) const {
+  await_start_ping();
   // Another run is at it, and tells of itself.
   if (report.exit_code == ExitCode::kLockHeld) return;
   const bool good = report.exit_code == ExitCode::kDone;
   tell(report, good ? "" : std::to_string(static_cast<int>(report.exit_code)));
 }
 
-void Notifier::could_not_run(const Report& report) const { tell(report, "fail"); }
+void Notifier::could_not_run(const Report& report) const {
+  await_start_ping();
+  tell(report, "fail");
+}
 
 void Notifier::tell(const Report& report, const std::string& ping_action) const {
   ping(ping_action, summary_of(report) + "\n" + base::join(errors_of(report), "\n") + "\n");

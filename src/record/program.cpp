@@ -15,14 +15,13 @@
 #include <stdexcept>
 #include <system_error>
 
-#include "base/time.hpp"
+#include "record/patience.hpp"
 
 namespace moonshift::record {
 
 namespace {
 
 using base::Duration;
-using Clock = std::chrono::steady_clock;
 
 class Descriptor {
  public:
@@ -78,15 +77,14 @@ pid_t start(const std::vector<std::string>& words, int input) {
   return process;
 }
 
-bool ends_within(pid_t process, Duration timeout) {
+bool ends_within(pid_t process, Patience& patience) {
   const Descriptor watch(static_cast<int>(::syscall(SYS_pidfd_open, process, 0)));
-  const auto deadline = Clock::now() + timeout;
   for (;;) {
-    const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - Clock::now()).count();
-    pollfd entry{watch.number(), POLLIN, 0};
-    const int ready = ::poll(&entry, 1, static_cast<int>(std::max<long>(left, 0)));
-    if (ready > 0) return true;
-    if (ready == 0 && left <= 0) return false;
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(patience.left()).count();
+    std::array<pollfd, 2> entries{{{watch.number(), POLLIN, 0}, {patience.wake_fd(), POLLIN, 0}}};
+    ::poll(entries.data(), entries.size(), static_cast<int>(std::max<long>(left, 0)));
+    if (entries[0].revents != 0) return true;
+    if (left <= 0) return false;
   }
 }
 
@@ -96,14 +94,15 @@ void run_program(const std::vector<std::string>& words, const std::string& input
                  Duration timeout) {
   const InputFile file(input);
   const pid_t process = start(words, file.number());
-  const bool ended = ends_within(process, timeout);
+  Patience patience(timeout);
+  const bool ended = ends_within(process, patience);
   if (!ended) ::kill(-process, SIGKILL);
   int status = 0;
   while (::waitpid(process, &status, 0) < 0 && errno == EINTR) {
   }
   if (!ended)
     throw std::runtime_error(
-        fmt::format("it took longer than {} and was killed", base::format_duration(timeout)));
+        fmt::format("it took longer than {} and was killed", patience.describe()));
   if (WIFSIGNALED(status))
     throw std::runtime_error(fmt::format("it was ended by signal {}", WTERMSIG(status)));
   if (WEXITSTATUS(status) != 0)

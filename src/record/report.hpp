@@ -44,6 +44,16 @@ struct Report {
   base::ExitCode exit_code = base::ExitCode::kDone;
 };
 
+/// How the run ended, in one word: the worst of its findings, and critical if it failed. Nothing is
+/// wrong with one that left the work to another host.
+health::Level verdict_of(const Report& report);
+
+/// All that went wrong, a line each.
+std::vector<std::string> errors_of(const Report& report);
+
+/// One line for a person who knows nothing yet: what, where, how it ended, why.
+std::string summary_of(const Report& report);
+
 /// The JSON object that README.md documents; one line.
 std::string to_json(const Report& report);
 

@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <cctype>
+#include <limits>
+
+#include "base/text.hpp"
 
 namespace moonshift::record {
 
@@ -15,6 +18,12 @@ std::size_t columns_of(const std::string& text) {
 }
 
 }  // namespace
+
+void Table::add(std::vector<std::string> row) {
+  for (std::string& cell : row)
+    cell = base::printable(cell, std::numeric_limits<std::size_t>::max());
+  rows_.push_back(std::move(row));
+}
 
 std::size_t Table::width(std::size_t column) const {
   std::size_t most = 0;

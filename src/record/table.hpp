@@ -11,7 +11,8 @@ class Table {
  public:
   explicit Table(std::vector<std::string> header) { add(std::move(header)); }
 
-  void add(std::vector<std::string> row) { rows_.push_back(std::move(row)); }
+  /// Control characters in it, line feeds too, are shown as base::printable() has them.
+  void add(std::vector<std::string> row);
 
   /// Ends with a line feed.
   std::string to_text() const;

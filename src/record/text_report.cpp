@@ -215,8 +215,9 @@ std::string ending_of(const Report& report) {
 std::string to_text(const Report& report) {
   std::string text;
   if (report.is_job) {
-    text += fmt::format("{}{}{}\n", report.name, report.description.empty() ? "" : ": ",
-                        report.description);
+    text += fmt::format("{}{}{}\n", base::printable(report.name),
+                        report.description.empty() ? "" : ": ",
+                        base::printable(report.description, 1000));
   }
   text += report.redis;
   if (report.before) {

@@ -79,13 +79,15 @@ RunRecorder::RunRecorder(const fs::path& state_directory, const std::string& job
   record_.started = now;
   record_.ended.reset();
   record_.exit_code.reset();
+  record_.verdict.reset();
   save();
 }
 
-void RunRecorder::ended(int exit_code, base::UnixTime now) {
+void RunRecorder::ended(int exit_code, std::optional<health::Level> verdict, base::UnixTime now) {
   record_.running = false;
   record_.ended = now;
   record_.exit_code = exit_code;
+  record_.verdict = verdict;
   if (exit_code == static_cast<int>(base::ExitCode::kDone)) record_.succeeded = now;
   save();
 }
@@ -99,11 +101,13 @@ void RunRecorder::save() {
 }
 
 JobRecord look_at_last_run(const fs::path& state_directory, const std::string& job) {
-  const JobRecord by_daemon =
+  JobRecord by_daemon =
       look_at(StateFile(state_directory / kStateFile), job, daemon_lock(state_directory));
   const fs::path file = run_file(state_directory, job);
   const JobRecord by_itself = look_at(StateFile(file), job, lock_of(file));
-  return by_itself.started > by_daemon.started ? by_itself : by_daemon;
+  if (by_itself.run_id == by_daemon.run_id) by_daemon.verdict = by_itself.verdict;
+  return by_itself.started > by_daemon.started && by_itself.run_id != by_daemon.run_id ? by_itself
+                                                                                       : by_daemon;
 }
 
 }  // namespace moonshift::service

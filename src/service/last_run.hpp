@@ -27,15 +27,15 @@ class FileLock {
 /// A daemon of its own has the state directory. Throws ConfigError if there is another one.
 FileLock lock_for_daemon(const std::filesystem::path& state_directory);
 
-/// Leaves behind what became of a run that no daemon started, which would: the last one of a job,
-/// in `runs/` of the state directory. That it cannot be written is a warning, and harms no run.
+/// Leaves behind what became of a job's last run, in `runs/` of the state directory. That it cannot
+/// be written is a warning, and harms no run.
 class RunRecorder {
  public:
   RunRecorder(const std::filesystem::path& state_directory, const std::string& job,
               const std::string& run_id, base::UnixTime scheduled, base::UnixTime now);
 
-  /// Without it the run was cut off.
-  void ended(int exit_code, base::UnixTime now);
+  /// Without it the run was cut off. `verdict`: if it began.
+  void ended(int exit_code, std::optional<health::Level> verdict, base::UnixTime now);
 
  private:
   void save();
@@ -46,7 +46,8 @@ class RunRecorder {
   std::optional<FileLock> lock_;
 };
 
-/// The last run of a job, as a daemon or the run itself left it there; the later of both.
+/// The last run of a job, as the daemon or the run itself left it there. Of the same run, the
+/// daemon knows which signal killed it, and the run itself its verdict.
 JobRecord look_at_last_run(const std::filesystem::path& state_directory, const std::string& job);
 
 }  // namespace moonshift::service

@@ -231,7 +231,7 @@ void Planner::fail(const std::string& name, Entry& entry, Due due, int exit_code
   state_[name].exit_code = exit_code;
   if (due.attempt > entry.job.retries || stopping_) return;
   const Duration delay = retry_delay(entry.job, options_.host, due.attempt);
-  base::log_warning("{}: {}; retry {} of {} in {}", name, verdict_of(exit_code), due.attempt,
+  base::log_warning("{}: {}; retry {} of {} in {}", name, ending_of(exit_code), due.attempt,
                     entry.job.retries, distance_text(delay));
   due.since = now.boot + delay;
   due.stage = Due::Stage::kReady;

@@ -131,7 +131,7 @@ std::vector<Launcher::Ended> Processes::collect() {
     base::JournalFields fields = fields_of(run);
     fields["MOONSHIFT_EXIT_CODE"] = fmt::format("{}", exit_code);
     const base::JournalScope scope(fields);
-    base::log_info("{} {}: {}", run.job, run.id, verdict_of(exit_code));
+    base::log_info("{} {}: {}", run.job, run.id, ending_of(exit_code));
     ended.push_back({run.id, exit_code});
     processes_.erase(found);
   }

@@ -46,6 +46,8 @@ JobRecord to_record(const Json& json) {
   record.ended = time_in(json, "ended");
   if (json.contains("exit_code")) record.exit_code = json.at("exit_code").get<int>();
   record.succeeded = time_in(json, "succeeded");
+  if (json.contains("verdict"))
+    record.verdict = health::level_named(json.at("verdict").get<std::string>());
   return record;
 }
 
@@ -59,6 +61,7 @@ Json to_json(const JobRecord& record) {
   put(json, "ended", record.ended);
   if (record.exit_code) json["exit_code"] = *record.exit_code;
   put(json, "succeeded", record.succeeded);
+  if (record.verdict) json["verdict"] = health::name_of(*record.verdict);
   return json;
 }
 
@@ -104,7 +107,7 @@ void flush_directory(const fs::path& path) {
 
 }  // namespace
 
-std::string verdict_of(int exit_code) {
+std::string ending_of(int exit_code) {
   if (exit_code == kCutOff) return "cut off: the daemon or the host ended";
   if (exit_code == kAwaitsRedis) return "waits for its Redis";
   if (exit_code > kSignalled)

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "base/time.hpp"
+#include "health/finding.hpp"
 #include "job/job_file.hpp"
 
 namespace moonshift::service {
@@ -17,7 +18,8 @@ struct JobRecord {
   base::UnixTime scheduled{};  ///< of its last run, as are those that follow
   std::string run_id;          ///< empty: it never ran
   std::optional<base::UnixTime> started, ended;
-  std::optional<int> exit_code;             ///< see verdict_of()
+  std::optional<int> exit_code;             ///< see ending_of()
+  std::optional<health::Level> verdict;     ///< if it is known
   std::optional<base::UnixTime> succeeded;  ///< the last time
 
   bool operator==(const JobRecord&) const = default;
@@ -35,7 +37,7 @@ constexpr int kSignalled = 128;  ///< and the number of the signal that killed i
 constexpr int kAwaitsRedis = 75;
 
 /// `done, and verified`
-std::string verdict_of(int exit_code);
+std::string ending_of(int exit_code);
 
 /// When the job should have run and did not, if it is so.
 std::optional<base::UnixTime> overdue_since(const job::Job& job, const JobRecord& record,

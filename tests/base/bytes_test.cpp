@@ -26,3 +26,15 @@ TEST_CASE("sizes are described in three digits") {
   CHECK(describe_bytes({3 << 20}) == "3 MB");
   CHECK(describe_bytes({-2048}) == "-2 KB");
 }
+
+TEST_CASE("what would round to four digits is told in the next unit") {
+  CHECK(describe_bytes({1023}) == "1023 B");
+  CHECK(describe_bytes({1024}) == "1 KB");
+  CHECK(describe_bytes({999 * 1024}) == "999 KB");
+  CHECK(describe_bytes({999 * 1024 + 511}) == "999 KB");
+  CHECK(describe_bytes({999 * 1024 + 512}) == "0.976 MB");
+  CHECK(describe_bytes({-1010 * 1024}) == "-0.986 MB");
+  CHECK(describe_bytes({(1 << 20) - 1}) == "1 MB");
+  CHECK(describe_bytes({1010LL << 20}) == "0.986 GB");
+  CHECK(describe_bytes({1010LL << 30}) == "1010 GB");
+}

@@ -38,6 +38,18 @@ TEST_CASE("a duration is described in three digits") {
   CHECK(describe_duration(2h + 5min) == "2h 05m");
 }
 
+TEST_CASE("what would round to four digits, or to sixty, is told in the next unit") {
+  CHECK(describe_duration(999us) == "999 us");
+  CHECK(describe_duration(999'499us) == "999 ms");
+  CHECK(describe_duration(999'500us) == "1 s");
+  CHECK(describe_duration(999'999us) == "1 s");
+  CHECK(describe_duration(59'949ms) == "59.9 s");
+  CHECK(describe_duration(59'950ms) == "1m 00s");
+  CHECK(describe_duration(60s) == "1m 00s");
+  CHECK(describe_duration(3'599'499ms) == "59m 59s");
+  CHECK(describe_duration(3'599'500ms) == "1h 00m");
+}
+
 TEST_CASE("ten days are 10d, a week 1w") {
   CHECK(format_duration(240h) == "10d");
   CHECK(format_duration(168h) == "1w");

@@ -34,6 +34,14 @@ TEST_CASE("passwords of URLs in a text are hidden, and nothing else") {
   CHECK(hide_passwords("a@b://c d@e") == "a@b://c d@e");
 }
 
+TEST_CASE("what a terminal would obey is shown by its bytes, and other text as it is") {
+  CHECK(printable("Jürgen \u20ac \\") == "Jürgen \u20ac \\");
+  CHECK(printable("a\nb\t\x1b[2J\x7f") == "a\\nb\\x09\\x1b[2J\\x7f");
+  CHECK(printable("\xff") == "\\xff");
+  // U+009B begins a control sequence as \e[ does.
+  CHECK(printable("\u009b2J \u0080\u009f\u00a0") == "\\xc2\\x9b2J \\xc2\\x80\\xc2\\x9f\u00a0");
+}
+
 TEST_CASE("many stars take no exponential time") {
   CHECK_FALSE(glob_match("*a*a*a*a*a*a*a*a*a*a*a*a*b", std::string(5000, 'a')));
 }

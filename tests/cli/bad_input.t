@@ -48,6 +48,14 @@ A file that is not there, and one that is none.
   moonshift: --scripts missing: there is no such directory
   [2]
 
+A comment that is no UTF-8 is told as well as it can be.
+
+  $ mkdir latin; printf -- '--- Caf\xe9.\nreturn task { find = function() end, each = function() end }\n' > latin/caf.lua
+  $ moonshift scripts caf --scripts latin --json | fields documentation
+  documentation = "Caf\ufffd."
+  $ moonshift scripts --scripts latin --json | grep -c '"script":"caf"'
+  1
+
 A plain script is no task, even if it calls Redis at once, as they do.
 
   $ echo 'return redis.call("DEL", "rl:1")' > scripts/plain.lua

@@ -30,7 +30,7 @@ What `moonshift jobs` tells of it.
   job when next local time last run verdict description steps and checks
   often every second* (glob)
   * (glob)
-  $ eventually eval 'moonshift jobs --json | fields 0.last_run.verdict | grep -q verified'
+  $ eventually eval 'moonshift jobs --json | fields 0.last_run.ending | grep -q verified'
   $ moonshift jobs --json | fields 0.overdue_since
   0.overdue_since = null
 

@@ -50,9 +50,9 @@ What was under way when the daemon was killed was cut off.
   $ start_daemon; works
   $ run=$(pgrep -P $daemon); kill -KILL $daemon $run; wait $daemon 2>/dev/null
   [137]
-  $ moonshift jobs --json | fields 0.last_run.running 0.last_run.verdict
+  $ moonshift jobs --json | fields 0.last_run.running 0.last_run.ending
   0.last_run.running = false
-  0.last_run.verdict = "cut off: the daemon or the host ended"
+  0.last_run.ending = "cut off: the daemon or the host ended"
   $ start_daemon
   $ eventually grep 'work: run .* was cut off; it is run again' log
   $ works; stop_daemon

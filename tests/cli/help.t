@@ -69,7 +69,7 @@ Every command explains itself, and needs neither Redis nor jobs for that.
   $ options eval
   help engine batch raw-keys memory url url-file timeout output json quiet verbose
   $ options job
-  help schedules escaped dry-run now url url-file timeout json quiet verbose scripts
+  help schedules scheduled unit dry-run now url url-file timeout json quiet verbose scripts
   $ options jobs
   help next check schedules json quiet verbose scripts
   $ options daemon

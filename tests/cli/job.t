@@ -120,6 +120,16 @@ A step that fails does not keep the others from their work; exit code 1 says so,
 
   $ redis flushall >/dev/null; moonshift job nightly --scripts scripts --quiet
 
+A report that cannot be printed is no success, and hides no failure.
+
+  $ moonshift job nightly --scripts scripts >/dev/full
+  moonshift: standard output cannot be written
+  [1]
+  $ fill 3 c:; moonshift job nightly --scripts scripts --json >/dev/full
+  moonshift: standard output cannot be written
+  [5]
+  $ redis flushall >/dev/null
+
 A dry run changes nothing, and runs no checks.
 
   $ fill 3 a:

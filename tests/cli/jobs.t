@@ -38,6 +38,17 @@ It lists the jobs of ./schedules: when, what for, and with what.
   1.job = "sweep"
   1.path = "schedules/sweep.toml"
 
+The zone of a schedule is told wherever it stands.
+
+  $ mkdir zones
+  $ for when in 'calendar = "03:00 Asia/Tokyo"' 'every = "6h"' 'description = "by hand"'; do
+  >   printf '%s\n[[step]]\nscript = "bullmq/clean"\n' "$when" > "zones/${when%% *}.toml"
+  > done
+  $ TZ=America/New_York moonshift jobs --schedules zones --json | fields 0.timezone 1.timezone 2.timezone
+  0.timezone = "Asia/Tokyo"
+  1.timezone = ""
+  2.timezone = "America/New_York"
+
 More of their next times, and what the daemon remembers of the last run.
 
   $ moonshift jobs --next 3 | grep -c 02:30:00
@@ -50,9 +61,9 @@ More of their next times, and what the daemon remembers of the last run.
   > {"version": 1, "jobs": {"nightly": {"handled": "2026-02-10T01:30:00.000Z", "running": false, "run": "20260210T013000Z-5f3a1c",
   >   "scheduled": "2026-02-10T01:30:00.000Z", "started": "2026-02-10T01:30:01.000Z", "ended": "2026-02-10T01:31:00.000Z", "exit_code": 5}}}
   > EOF
-  $ moonshift jobs --json | fields 0.last_run.run 0.last_run.verdict 0.overdue_since 1.last_run
+  $ moonshift jobs --json | fields 0.last_run.run 0.last_run.ending 0.overdue_since 1.last_run
   0.last_run.run = "20260210T013000Z-5f3a1c"
-  0.last_run.verdict = "done, but verification fails"
+  0.last_run.ending = "done, but verification fails"
   0.overdue_since = "2026-02-11T01:30:00.000Z"
   1.last_run = null
   $ moonshift jobs | grep -oE '2026-02-10T01:30:01Z +overdue since 2026-02-11T01:30:00Z'
@@ -96,6 +107,36 @@ A job's scripts may come from a directory of one's own.
   moonshift: schedules/ours.toml:2:10: there is no script 'ours'* (glob)
   [2]
   $ moonshift jobs --check --scripts scripts >/dev/null
+
+Whatever a job calls itself, it can be shown.
+
+  $ mkdir odd
+  $ printf 'description = "a\\u001b[2Jb\\nc"\n[[step]]\nscript = "bullmq/clean"\n' > odd/$'\xff'.toml
+  $ moonshift jobs --schedules odd --json | fields 0.job 0.description
+  0.job = "\ufffd"
+  0.description = "a\u001b[2Jb\nc"
+  $ moonshift jobs --schedules odd | tail -n +2 | sed -E 's/ +/ /g'
+  \xff by hand a\x1b[2Jb\nc bullmq/clean
+
+What is no file, and what an editor leaves there, is no job.
+
+  $ mkdir left; mkfifo left/fifo.toml; mkdir left/directory.toml; ln -s me@host.1234:5 left/.#job.toml
+  $ moonshift jobs --schedules left --check --json
+  []
+
+What cannot be printed is no success.
+
+  $ for command in jobs 'jobs --json' 'next @daily' 'scripts' '--version' 'jobs --help'; do
+  >   moonshift $command >/dev/full; echo "exit $?"
+  > done 2>&1 | sort | uniq -c | sed 's/^ *//'
+  6 exit 1
+  6 moonshift: standard output cannot be written
+  $ moonshift jobs --next 0 --json >/dev/full
+  moonshift: --next: '0' is no whole number from 1 to 1000
+  [2]
+  $ moonshift eval -e 'return 1' --url scratch: >/dev/full
+  moonshift: standard output cannot be written
+  [1]
 
 No jobs are no error; no directory is one.
 

@@ -15,21 +15,22 @@ Somebody hears about a job: [notify].
   > }
   > EOF
 
-A server that notes what it is asked, in the file `calls`; /N/... is answered by the status N.
+A server that notes what it is asked, in the file `calls`; /N/... is answered by the status N, and /hang/start not at all.
 
   $ cat > hooks.py <<'EOF'
-  > import http.server, os
+  > import http.server, os, time
   > class Handler(http.server.BaseHTTPRequestHandler):
   >     def do_POST(self):
   >         body = self.rfile.read(int(self.headers["Content-Length"]))
   >         with open("calls", "a") as calls: calls.write(self.path.split("?")[0] + "\n")
   >         with open("rids", "a") as rids: rids.write(self.path.partition("?")[2] + "\n")
   >         with open("body", "wb") as file: file.write(body)
+  >         if self.path.startswith("/hang/start"): time.sleep(600)
   >         status = self.path.split("/")[1]
   >         self.send_response(int(status) if status.isdigit() else 200)
   >         self.end_headers()
   >     def log_message(self, *arguments): pass
-  > server = http.server.HTTPServer(("127.0.0.1", 0), Handler)
+  > server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
   > with open("port.new", "w") as file: file.write(str(server.server_port))
   > os.rename("port.new", "port")
   > server.serve_forever()
@@ -56,9 +57,11 @@ A webhook gets the report of a run that failed, and hears nothing of one that di
   $ redis mset n:odd x n:k x >/dev/null; run_job
   exit 1
   /hook
-  $ < body fields job exit_code steps.0.outcomes
+  $ < body fields job exit_code verdict errors steps.0.outcomes
   job = "nightly"
   exit_code = 1
+  verdict = "critical"
+  errors = ["drop: n:odd: scripts/drop.lua:5: it is \"odd\""]
   steps.0.outcomes = {"removed": 1}
   $ redis flushall >/dev/null; run_job
   exit 0
@@ -112,6 +115,17 @@ Pings: the start, and how it ended; with one id. A job that cannot begin has no 
   /nowhere.sock: connection refused: is Redis running there?
   /uuid/fail
 
+A start ping that hangs takes nothing of the job's time.
+
+  $ printf 'timeout = "3s"\n[[step]]\nscript = "drop"\n[notify]\nping = "${HOOKS}/hang"\ntimeout = "4s"\n' > schedules/nightly.toml
+  $ redis mset n:k x n:l x >/dev/null; redis del n:odd >/dev/null; run_job --json; fields steps.0.outcomes < report
+  exit 0
+  warning: notify: the ping at http://HOST/***: Timeout was reached
+  /hang/start
+  /hang
+  steps.0.outcomes = {"removed": 2}
+  $ redis set n:odd x >/dev/null
+
 Sentry gets an event of a failure, at the address that the DSN means.
 
   $ echo 'sentry = "http://key@'${HOOKS#http://}'/7"' | job
@@ -144,7 +158,7 @@ when = "change": only a verdict that is not the last run's.
   /hook
   $ run_job
   exit 0
-  $ ls state/*
+  $ ls state/verdicts
   nightly
 
 A dry run tells nobody, whatever it finds.
@@ -168,6 +182,10 @@ that is broken is asked four times, one that knows no such hook once.
   /500/secret
   /500/secret
   /500/secret
+  $ run_job --quiet | grep warning; cat report
+  warning: notify: the ping at http://HOST/***: it answered 404
+  warning: notify: the ping at http://HOST/***: it answered 404
+  warning: notify: the webhook at http://HOST/***: it answered 500 (tried 4 times)
   $ run_job -v >/dev/null; grep -c secret messages report
   messages:0
   report:0

@@ -18,7 +18,7 @@ What a timer starts: `moonshift job --scheduled`.
   > EOS
   $ job() { printf '%s\n' 'every = "1h"' "${@:2}" '[[step]]' 'script = "count"' > schedules/$1.toml; }
   $ scheduled() { moonshift job --scheduled --scripts scripts "$@"; }
-  $ last_run() { moonshift jobs --json | fields 0.last_run.exit_code 0.last_run.verdict 0.last_run.running; }
+  $ last_run() { moonshift jobs --json | fields 0.last_run.exit_code 0.last_run.ending 0.last_run.running; }
 
 It runs the job, and `moonshift jobs` knows.
 
@@ -30,7 +30,7 @@ It runs the job, and `moonshift jobs` knows.
   1
   $ last_run
   0.last_run.exit_code = 0
-  0.last_run.verdict = "done, and verified"
+  0.last_run.ending = "done, and verified"
   0.last_run.running = false
 
 A run that fails is tried again as often as the job says.
@@ -51,7 +51,7 @@ A run that fails is tried again as often as the job says.
   6
   $ last_run
   0.last_run.exit_code = 1
-  0.last_run.verdict = "a script or a step failed"
+  0.last_run.ending = "a script or a step failed"
   0.last_run.running = false
 
 By hand it is tried once.
@@ -72,7 +72,7 @@ What another host has run for that time is not run again here, nor tried again.
   [6]
   $ last_run
   0.last_run.exit_code = 6
-  0.last_run.verdict = "nothing done: another run holds the lock"
+  0.last_run.ending = "nothing done: another run holds the lock"
   0.last_run.running = false
   $ redis scard runs
   7
@@ -111,7 +111,7 @@ A Redis that is gone is waited for, and nobody is told meanwhile; not for ever.
   exit_code = 3
   $ last_run
   0.last_run.exit_code = 3
-  0.last_run.verdict = "Redis cannot be reached, or is not usable"
+  0.last_run.ending = "Redis cannot be reached, or is not usable"
   0.last_run.running = false
   $ rm told
 
@@ -135,14 +135,14 @@ A run that was killed was cut off. A rehearsal is no run.
   $ echo 'rate = 100' >> schedules/hourly.toml
   $ moonshift job hourly --scheduled --scripts scripts >/dev/null 2>&1 & job=$!
   $ eventually eval '(($(redis get long) > 10))'
-  $ moonshift jobs --json | fields 0.last_run.running 0.last_run.verdict
+  $ moonshift jobs --json | fields 0.last_run.running 0.last_run.ending
   0.last_run.running = true
-  0.last_run.verdict = ""
+  0.last_run.ending = ""
   $ kill -KILL $job; wait $job 2>/dev/null
   [137]
   $ last_run
   0.last_run.exit_code = -1
-  0.last_run.verdict = "cut off: the daemon or the host ended"
+  0.last_run.ending = "cut off: the daemon or the host ended"
   0.last_run.running = false
   $ scheduled hourly --dry-run --timeout 1s >/dev/null
   [4]

@@ -1,5 +1,7 @@
 #include "job/job_file.hpp"
 
+#include <sys/stat.h>
+
 #include <cstdlib>
 #include <fstream>
 
@@ -99,7 +101,7 @@ TEST_CASE("what is wrong in a job file is told at its line and column") {
            Case{"cron = 'at night'\n[[step]]\nscript = 'bullmq/clean'",
                 ":1:8: cron 'at night', column 9: this has 2 fields: write five"},
            Case{"cron = '0 0 31 2 *'\n[[step]]\nscript = 'bullmq/clean'",
-                ":1:8: cron '0 0 31 2 *', column 5: there is no day 31 of February"},
+                ":1:8: cron '0 0 31 2 *', column 5: February has no day 31"},
            Case{"calendar = '25:00'\n[[step]]\nscript = 'bullmq/clean'",
                 ":1:12: calendar '25:00', column 1: 25 is no hour: write 0 to 23"},
            Case{"every = 'often'\n[[step]]\nscript = 'bullmq/clean'",
@@ -127,6 +129,25 @@ TEST_CASE("what is wrong in a job file is told at its line and column") {
                 ":3:9: limit must be a whole number above 0"},
            Case{"[[step]]\nscript = 'bullmq/clean'\nrate = 'slow'",
                 ":3:8: rate must be a number above 0"},
+           Case{"[[step]]\nscript = 'bullmq/clean'\nrate = nan",
+                ":3:8: rate must be a number above 0"},
+           Case{"[[step]]\nscript = 'bullmq/clean'\nrate = inf",
+                ":3:8: rate must be a number above 0"},
+           Case{"[[step]]\nscript = 'bullmq/clean'\nrate = -0.5",
+                ":3:8: rate must be a number above 0"},
+           Case{"timeout = '0s'\n[[step]]\nscript = 'bullmq/clean'",
+                ":1:11: timeout must be above 0"},
+           Case{"url = 'redis:/secret@host'\n[[step]]\nscript = 'bullmq/clean'",
+                ":1:7: url: bad Redis URL: it must start with redis://"},
+           Case{"url = 'redis://:secret@host:99999'\n[[step]]\nscript = 'bullmq/clean'",
+                ":1:7: url: bad Redis URL: the port must be a number"},
+           Case{"url = 'redis://:secret@${HOST'\n[[step]]\nscript = 'bullmq/clean'",
+                ":1:7: url: a '${' has no '}'"},
+           Case{"url = 'redis://:secret@${}'\n[[step]]\nscript = 'bullmq/clean'",
+                ":1:7: url: a '${...}' must hold the name of an environment variable"},
+           Case{"url = '${HOST/secret:${PORT}'\n[[step]]\nscript = 'bullmq/clean'",
+                ":1:7: url: a '${...}' must hold the name of an environment variable"},
+           Case{"url = '${SCHEME}://${Host_2}'\n[[step]]\nscript = 'bullmq/clean'", "accepted"},
            Case{"max_failures = 0\n[[step]]\nscript = 'bullmq/clean'",
                 ":1:16: max_failures must be a whole number above 0"},
            Case{"[budget]\nbatch_time = '0s'\n[[step]]\nscript = 'bullmq/clean'",
@@ -151,6 +172,7 @@ TEST_CASE("what is wrong in a job file is told at its line and column") {
     const std::string refusal = JobFile(c.text).refusal();
     CAPTURE(refusal);
     CHECK(refusal.starts_with(c.refusal));
+    CHECK(refusal.find("secret") == std::string::npos);
   }
 }
 
@@ -169,6 +191,20 @@ TEST_CASE("a job is found by name, an unknown one is refused with those there ar
   CHECK(job::find_job(file.path.string(), "/nowhere") == file.path);
   CHECK_THROWS_AS(job::find_job("tyr", file.directory.path()), base::ConfigError);
   CHECK_THROWS_AS(job::find_job("try", "/nowhere"), base::ConfigError);
+}
+
+TEST_CASE("jobs are regular files, or links to them, whose names begin with no dot") {
+  const JobFile file("[[step]]\nscript = 'bullmq/clean'");
+  const std::filesystem::path directory = file.directory.path();
+  std::filesystem::create_symlink(file.path, directory / "link.toml");
+  std::filesystem::create_symlink("me@host.1234:5", directory / ".#try.toml");
+  std::filesystem::create_symlink("loop.toml", directory / "loop.toml");
+  std::filesystem::create_directory(directory / "directory.toml");
+  REQUIRE(::mkfifo((directory / "fifo.toml").c_str(), 0600) == 0);
+  std::ofstream(directory / "...toml") << "";
+  std::ofstream(directory / ".hidden.toml") << "";
+  CHECK(job::job_files(directory) ==
+        std::vector<std::filesystem::path>{directory / "link.toml", file.path});
 }
 
 TEST_CASE("a URL takes its parts from the environment, and says which part is missing") {

@@ -115,6 +115,12 @@ TEST_CASE("what is wrong in [notify] is told at its line and column, and shows n
            Case{"timeout = '0s'", ":2:11: timeout must be above 0"},
            Case{"timeout = '2h'", ":2:11: timeout must be at most 1h"},
            Case{"timeout = 'soon'", ":2:11: timeout: 'soon' is not a duration"},
+           Case{"webhook = 'https://secret/${HOOK'", ":2:11: webhook: a '${' has no '}'"},
+           Case{"ping = 'https://secret/${}'",
+                ":2:8: ping: a '${...}' must hold the name of an environment variable"},
+           Case{"ping = '${A}${B-C}'",
+                ":2:8: ping: a '${...}' must hold the name of an environment variable"},
+           Case{"sentry = 'https://${KEY@secret/1'", ":2:10: sentry: a '${' has no '}'"},
            Case{"webhook = ''\nping = ''\nsentry = '${DSN}'\nexec = []", "accepted"},
        }) {
     CAPTURE(c.text);

@@ -1,8 +1,17 @@
 #include "record/http.hpp"
 
-#include <cstdlib>
+#include <netinet/in.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
+#include <cstdlib>
+#include <thread>
+
+#include "base/interrupt.hpp"
 #include "support/http_server.hpp"
+#include "support/server.hpp"
 
 using namespace moonshift;
 using namespace std::chrono_literals;
@@ -22,6 +31,66 @@ std::string refusal(const record::HttpRequest& request, base::Duration timeout =
   }
   return "taken";
 }
+
+/// Longer than any test may take.
+constexpr base::Duration kForever = 1h;
+
+/// Answers one request with `head`, and then with `piece` again and again, `pause` milliseconds
+/// apart, for as long as somebody listens.
+class EndlessServer {
+ public:
+  EndlessServer(std::string head, std::string piece, int pause)
+      : head_(std::move(head)), piece_(std::move(piece)), pause_(pause) {
+    ::setenv("no_proxy", "127.0.0.1", 1);
+    listener_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof address;
+    REQUIRE(::bind(listener_, reinterpret_cast<sockaddr*>(&address), size) == 0);
+    REQUIRE(::listen(listener_, 1) == 0);
+    REQUIRE(::getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &size) == 0);
+    url_ = "http://127.0.0.1:" + std::to_string(ntohs(address.sin_port)) + "/";
+    thread_ = std::thread([this] { serve(); });
+  }
+
+  ~EndlessServer() {
+    ::shutdown(listener_, SHUT_RDWR);
+    if (thread_.joinable()) thread_.join();
+    ::close(listener_);
+  }
+
+  const std::string& url() const { return url_; }
+
+  /// Waits until nobody listens any more.
+  std::size_t sent() {
+    thread_.join();
+    return sent_;
+  }
+
+ private:
+  void serve() {
+    const int connection = ::accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
+    if (connection < 0) return;
+    char request[4096];
+    ::recv(connection, request, sizeof request, 0);
+    ::send(connection, head_.data(), head_.size(), MSG_NOSIGNAL);
+    for (;;) {
+      const auto count = ::send(connection, piece_.data(), piece_.size(), MSG_NOSIGNAL);
+      if (count < 0) break;
+      sent_ += static_cast<std::size_t>(count);
+      pollfd end{connection, POLLRDHUP, 0};
+      if (::poll(&end, 1, pause_) > 0) break;
+    }
+    ::close(connection);
+  }
+
+  std::string head_, piece_, url_;
+  int pause_;
+  int listener_ = -1;
+  std::size_t sent_ = 0;
+  std::thread thread_;
+};
 
 }  // namespace
 
@@ -96,6 +165,48 @@ TEST_CASE("a server that never answers costs the timeout, and no more") {
   CHECK(refusal({server.url(), {}, "x"}, 300ms) == "Timeout was reached");
   CHECK(std::chrono::steady_clock::now() - start < 5s);
   CHECK(server.calls().size() == 1);
+}
+
+TEST_CASE("an answer counts by its status, though its body never ends") {
+  const std::string megabyte(1 << 20, 'x');
+  struct Case {
+    std::string status, piece;
+    int pause;
+    std::string said;
+  };
+  for (const Case& c : {Case{"200 OK", megabyte, 0, "taken"}, Case{"200 OK", "x", 20, "taken"},
+                        Case{"404 Not Found", megabyte, 0, "it answered 404"}}) {
+    CAPTURE(c.status);
+    EndlessServer server("HTTP/1.1 " + c.status + "\r\n\r\n", c.piece, c.pause);
+    CHECK(refusal({server.url(), {}, "x"}, kForever) == c.said);
+    // What the kernel buffers is sent, though nobody reads it.
+    CHECK(server.sent() < std::size_t{32} << 20);
+  }
+}
+
+TEST_CASE("an answer counts by its status, though its body never begins") {
+  EndlessServer server("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", "", 20);
+  CHECK(refusal({server.url(), {}, "x"}, kForever) == "taken");
+}
+
+TEST_CASE("a signal ends a request that is under way") {
+  const base::Interrupt interrupt;
+  const HttpServer server({HttpServer::kSilence});
+  const std::jthread person([&] {
+    test::eventually([&] { return !server.calls().empty(); });
+    ::kill(::getpid(), SIGTERM);
+  });
+  CHECK(refusal({server.url(), {}, "x"}, kForever) == "Timeout was reached");
+}
+
+TEST_CASE("a signal ends the wait for another try") {
+  const base::Interrupt interrupt;
+  const HttpServer server({answer("503 Busy", "Retry-After: 600\r\n")});
+  const std::jthread person([&] {
+    test::eventually([&] { return !server.calls().empty(); });
+    ::kill(::getpid(), SIGTERM);
+  });
+  CHECK(refusal({server.url(), {}, "x"}, kForever).starts_with("it answered 503"));
 }
 
 TEST_CASE("a port where nobody listens") {

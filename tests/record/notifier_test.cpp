@@ -8,8 +8,10 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <sstream>
+#include <thread>
 
 #include "base/error.hpp"
+#include "base/interrupt.hpp"
 #include "record/last_verdict.hpp"
 #include "record/program.hpp"
 #include "support/http_server.hpp"
@@ -91,9 +93,33 @@ TEST_CASE("a run pings its start and its end, with one id") {
     CHECK(rid(0)[19] == '4');
     CHECK(rid(0) == rid(calls.size() - 1));
     const HttpServer other;
-    record::Notifier({.ping = other.url("/uuid")}).started();
+    { record::Notifier({.ping = other.url("/uuid")}).started(); }
     CHECK(other.calls()[0].target != calls[0].target);
   }
+}
+
+TEST_CASE("a start ping that hangs keeps no job waiting, and what is told later comes later") {
+  const base::Interrupt interrupt;
+  const HttpServer server({HttpServer::kSilence, answer("200 OK")});
+  const record::Notifier notifier({.ping = server.url("/uuid"), .timeout = 1h});
+  notifier.started();
+  REQUIRE(test::eventually([&] { return server.calls().size() == 1; }));
+  ::kill(::getpid(), SIGTERM);
+  notifier.ended(report_of(base::ExitCode::kStopped));
+  CHECK(targets(server) == std::vector<std::string>{"/uuid/start", "/uuid/4"});
+}
+
+TEST_CASE("after a signal, nobody may take long to hear of it") {
+  const base::Interrupt interrupt;
+  ::kill(::getpid(), SIGTERM);
+  const HttpServer server({HttpServer::kSilence});
+  const test::ScriptDirectory directory;
+  const std::string file = (directory.path() / "heard").string();
+  NotifySettings settings{.webhook = server.url("/hook"), .timeout = 1h};
+  settings.exec = {"sh", "-c", "echo yes > \"$0\"; exec sleep 3600", file};
+  record::Notifier(settings).ended(report_of(base::ExitCode::kStopped));
+  CHECK(targets(server) == std::vector<std::string>{"/hook"});
+  CHECK(text_of(file) == "yes\n");
 }
 
 TEST_CASE("a job that could not run pings /fail, with the reason") {
@@ -228,4 +254,16 @@ TEST_CASE("a program that takes too long is killed, with its children") {
     const std::string stat = text_of("/proc/" + std::to_string(child) + "/stat");
     return stat.empty() || stat.find(") Z ") != std::string::npos;
   }));
+}
+
+TEST_CASE("a signal ends a program that is under way") {
+  const base::Interrupt interrupt;
+  const test::ScriptDirectory directory;
+  const std::string file = (directory.path() / "begun").string();
+  const std::jthread person([&] {
+    test::eventually([&] { return fs::exists(file); });
+    ::kill(::getpid(), SIGTERM);
+  });
+  CHECK(refusal({"sh", "-c", "touch \"$0\"; exec sleep 3600", file}, 1h) ==
+        "it took longer than 2s after the signal and was killed");
 }

@@ -21,6 +21,7 @@ service::State some_state() {
   record.started = kTime;
   record.ended = kTime + 1min;
   record.exit_code = 5;
+  record.verdict = health::Level::kWarning;
   record.succeeded = kTime - 24h;
   service::JobRecord fresh;
   fresh.handled = kTime;

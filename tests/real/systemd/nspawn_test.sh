@@ -149,7 +149,7 @@ echo "the missed time was made up for: $(inside journalctl --output=cat MOONSHIF
 leak late:
 inside systemctl start moonshift@missed.service
 [[ $(count 'late:*') == 0 ]] || fail "systemctl start did not run the job"
-inside moonshift jobs --json | grep -q '"exit_code":0,"verdict":"done, and verified' || fail "moonshift jobs does not know the run"
+inside moonshift jobs --json | grep -q '"exit_code":0,"ending":"done, and verified' || fail "moonshift jobs does not know the run"
 
 # The daemon instead of the timers.
 job often rl: 'every = "1s"'

@@ -43,4 +43,11 @@ int Interrupt::signal() { return received.load(std::memory_order_relaxed); }
 
 int Interrupt::wake_fd() { return event_fd.load(std::memory_order_relaxed); }
 
+void survive_broken_pipes() {
+  struct sigaction action {};
+  action.sa_handler = [](int) {};  // unlike SIG_IGN it ends with the program
+  action.sa_flags = SA_RESTART;
+  ::sigaction(SIGPIPE, &action, nullptr);
+}
+
 }  // namespace moonshift::base

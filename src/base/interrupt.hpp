@@ -20,4 +20,8 @@ class Interrupt {
   static int wake_fd();
 };
 
+/// A write to a pipe that nobody reads any more fails from now on, and does not end this process;
+/// programs that it starts are as they would be.
+void survive_broken_pipes();
+
 }  // namespace moonshift::base

@@ -2,6 +2,7 @@
 
 #include "base/error.hpp"
 #include "base/host.hpp"
+#include "base/interrupt.hpp"
 #include "base/log.hpp"
 #include "base/parse.hpp"
 #include "cli/common.hpp"
@@ -50,6 +51,9 @@ std::vector<std::string> run_options_of(const cxxopts::ParseResult& parsed) {
 }  // namespace
 
 base::ExitCode daemon_command(const Arguments& arguments) {
+  service::SystemClock::block_signals();  // one that comes early is not lost
+  if (base::Interrupt::signal() != 0) return base::ExitCode::kStopped;
+  base::survive_broken_pipes();
   Parser parser("daemon [options]",
                 "Runs the jobs of schedules/ at their times, each in a process of its own. SIGHUP, "
                 "or a change in the directory, reads them anew; SIGTERM ends.");
@@ -76,6 +80,8 @@ base::ExitCode daemon_command(const Arguments& arguments) {
   if (!fs::is_directory(directory))
     throw base::ConfigError(fmt::format("{}: there is no such directory of jobs (see --schedules)",
                                         directory.string()));
+  if (const std::string doubt = schedule::Zone::local().doubt(); !doubt.empty())
+    base::log_warning("{}", doubt);
   const auto options = daemon_options(*parsed);
   const fs::path state_directory = record::state_directory();
   const service::FileLock lock = service::lock_for_daemon(state_directory);

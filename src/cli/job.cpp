@@ -10,6 +10,7 @@
 #include "redis/reachable.hpp"
 #include "service/assignment.hpp"
 #include "service/last_run.hpp"
+#include "service/retry.hpp"
 #include "service/unattended.hpp"
 #include "service/units.hpp"
 
@@ -53,7 +54,9 @@ class JobRuns {
   }
 
   base::ExitCode for_daemon(const service::Assignment& assignment) {
+    service::end_with_daemon();
     options_.run_id = assignment.run_id;
+    if (assignment.killed_by != 0) return tell_killed(assignment);
     options_.scheduled = assignment.scheduled;
     if (assignment.may_wait && !wrong_ && !redis::is_reachable(*url_))
       return static_cast<base::ExitCode>(service::kAwaitsRedis);
@@ -62,7 +65,8 @@ class JobRuns {
 
   base::ExitCode for_timer() {
     if (wrong_ || options_.dry_run) return by_hand();
-    options_.scheduled = service::last_time(*job_, base::system_now());
+    if (job_->schedule)
+      options_.scheduled = service::last_time(*job_->schedule, base::system_now());
     return service::run_unattended(*job_, *url_, [&] { return by_hand(); });
   }
 
@@ -77,8 +81,9 @@ class JobRuns {
     const auto state = is_rehearsal() ? std::nullopt : state_directory_if_any();
     if (!state) return run_once();
     const base::UnixTime now = base::system_now();
-    service::RunRecorder recorder(*state, name_, options_.run_id, options_.scheduled.value_or(now),
-                                  now);
+    service::RunRecorder recorder(
+        *state, name_, job_ ? service::schedule_id(*job_) : "",
+        {.run_id = options_.run_id, .scheduled = options_.scheduled.value_or(now), .now = now});
     const base::ExitCode exit_code = run_once();
     recorder.ended(static_cast<int>(exit_code), verdict_, base::system_now());
     return exit_code;
@@ -101,13 +106,28 @@ class JobRuns {
     }
   }
 
+  base::ExitCode tell_killed(const service::Assignment& assignment) {
+    record::Report report = begin_report();
+    if (url_) report.redis = url_->to_string();
+    report.exit_code = base::ExitCode::kFailed;
+    report.errors.push_back(service::ending_of(service::kSignalled + assignment.killed_by));
+    record::Notifier(job::notify_settings(file_)).ended(report);
+    return report.exit_code;
+  }
+
+  record::Report begin_report() const {
+    record::Report report;
+    report.id = options_.run_id;
+    report.name = name_;
+    report.is_job = true;
+    report.started = base::system_now();
+    if (job_) report.description = job_->description;
+    return report;
+  }
+
   /// A job that cannot even begin is told like one that failed.
   record::Report run_and_notify() {
-    record::Report so_far;
-    so_far.id = options_.run_id;
-    so_far.name = name_;
-    so_far.is_job = true;
-    so_far.started = base::system_now();
+    record::Report so_far = begin_report();
     if (options_.dry_run) return run(so_far);
     const record::Notifier notifier(job::notify_settings(file_));
     options_.on_start = [&] { notifier.started(); };
@@ -129,7 +149,6 @@ class JobRuns {
 
   /// `so_far` learns what is known before the run begins.
   record::Report run(record::Report& so_far) {
-    if (job_) so_far.description = job_->description;
     if (wrong_) std::rethrow_exception(wrong_);
     so_far.redis = url_->to_string();
     const task::Catalog catalog = catalog_of(parsed_);

@@ -57,7 +57,7 @@ service::JobRecord last_run_of(const std::string& job,
   service::JobRecord last;
   for (const auto& directory : directories) {
     const service::JobRecord record = service::look_at_last_run(directory, job);
-    if (record.started >= last.started) last = record;
+    if (service::is_later(record, last)) last = record;
   }
   return last;
 }
@@ -170,6 +170,8 @@ void print_jobs(const std::vector<Listed>& jobs, bool as_json) {
               << std::endl;
     return;
   }
+  if (const std::string doubt = schedule::Zone::local().doubt(); !doubt.empty())
+    std::cerr << "moonshift: " << doubt << "\n";
   record::Table table({"job", "when", "next", "local time", "last run", "verdict", "description",
                        "steps and checks"});
   for (const Listed& job : jobs) add_rows(table, job);

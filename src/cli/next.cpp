@@ -9,6 +9,7 @@
 #include "base/time.hpp"
 #include "cli/common.hpp"
 #include "record/table.hpp"
+#include "schedule/local_time.hpp"
 #include "schedule/schedule.hpp"
 
 namespace moonshift::cli {
@@ -35,9 +36,10 @@ std::optional<schedule::Zone> zone_of(const cxxopts::ParseResult& parsed) {
                       [&] { return schedule::Zone::named(parsed["timezone"].as<std::string>()); });
 }
 
-base::UnixTime from_of(const cxxopts::ParseResult& parsed) {
+base::UnixTime from_of(const cxxopts::ParseResult& parsed, const schedule::Zone& zone) {
   if (parsed.count("from") == 0) return base::system_now();
-  return about_option("from", [&] { return base::parse_time(parsed["from"].as<std::string>()); });
+  return about_option("from",
+                      [&] { return schedule::parse_time(parsed["from"].as<std::string>(), zone); });
 }
 
 int count_of(const cxxopts::ParseResult& parsed) {
@@ -112,7 +114,9 @@ base::ExitCode next_command(const Arguments& arguments) {
       "timezone",
       "an IANA name, such as Europe/Berlin. Default: that of the expression, or this host's",
       cxxopts::value<std::string>(),
-      "ZONE")("from", "the times after this one, such as 2026-11-01T02:30:00Z. Default: now",
+      "ZONE")("from",
+              "the times after this one, such as 2026-11-01T02:30:00Z; 2026-11-01 and "
+              "2026-11-01T02:30 are of the time zone. Default: now",
               cxxopts::value<std::string>(),
               "TIME")("count", "how many times. Default: 5", cxxopts::value<std::string>(), "N");
   parser.add("Output")("json", "print one JSON object");
@@ -120,8 +124,10 @@ base::ExitCode next_command(const Arguments& arguments) {
   if (!parsed) return base::ExitCode::kDone;
 
   const auto schedule = schedule::Schedule::parse(expression_of(*parsed), zone_of(*parsed));
-  const base::UnixTime from = from_of(*parsed);
+  const base::UnixTime from = from_of(*parsed, schedule.zone());
   const auto times = next_times(schedule, from, count_of(*parsed));
+  if (const std::string& doubt = schedule.zone().doubt(); !doubt.empty())
+    std::cerr << "moonshift: " << doubt << "\n";
   if (parsed->count("json") > 0) {
     print_json(schedule, times);
   } else {

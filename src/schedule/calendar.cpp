@@ -344,8 +344,7 @@ Calendar parse_calendar(std::string_view text) {
                     words.front(), base::did_you_mean(words.front(), known)));
   }
   read_words(expression, words, pattern);
-  if (!pattern.possible())
-    expression.fail(text.data(), fmt::format("there is no {}", describe_days(pattern)));
+  if (!pattern.possible()) expression.fail(text.data(), why_no_day(pattern));
   return calendar;
 }
 

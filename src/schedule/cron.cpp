@@ -194,8 +194,7 @@ Pattern read_fields(const Expression& expression, std::vector<std::string_view> 
   if (days.last_day && !days.set.full()) pattern.last_days.add(1);
   pattern.weekdays = weekdays.set;
   if (!days.starred && !weekdays.starred) join_days(pattern);
-  if (!pattern.possible())
-    expression.fail(fields[2].data(), fmt::format("there is no {}", describe_days(pattern)));
+  if (!pattern.possible()) expression.fail(fields[2].data(), why_no_day(pattern));
   return pattern;
 }
 

@@ -38,6 +38,14 @@ std::optional<seconds> take_clock(std::string_view& text) {
   return negative ? -total : total;
 }
 
+/// As POSIX has it, and RFC 9636 for the change.
+constexpr hours kLargestOffset{24}, kLatestChange{168};
+
+bool is_of_name(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '+' ||
+         c == '-';
+}
+
 }  // namespace
 
 /// `CET-1`, `<+1030>-10:30`. POSIX counts offsets to the west.
@@ -46,11 +54,13 @@ bool PosixRule::take_time(std::string_view& text, Time& time) {
   const auto end = quoted ? text.find('>') : text.find_first_of("0123456789+-,");
   if (end == std::string_view::npos) return false;
   time.name = text.substr(0, end);
+  if (time.name.size() < 3 || !std::all_of(time.name.begin(), time.name.end(), is_of_name))
+    return false;
   text.remove_prefix(quoted ? end + 1 : end);
-  if (text.empty() || text.front() == ',') return true;
+  if (text.starts_with(',')) return true;
   const auto west = take_clock(text);
   if (west) time.offset = -*west;
-  return west.has_value();
+  return west && std::chrono::abs(*west) <= kLargestOffset;
 }
 
 /// `,M3.5.0/3`
@@ -62,15 +72,20 @@ bool PosixRule::take_change(std::string_view& text, Change& change) {
     *part = static_cast<unsigned>(*number);
     if (part != &change.weekday && !take(text, '.')) return false;
   }
+  if (change.month < 1 || change.month > 12 || change.week < 1 || change.week > 5 ||
+      change.weekday > 6)
+    return false;
   if (!take(text, '/')) return true;
   const auto time = take_clock(text);
   if (time) change.time = *time;
-  return time.has_value();
+  return time && std::chrono::abs(*time) <= kLatestChange;
 }
 
 std::optional<PosixRule> PosixRule::parse(std::string_view text) {
   PosixRule rule;
   if (!take_time(text, rule.standard_)) return std::nullopt;
+  rule.changes_ = !text.empty();
+  if (!rule.changes_) return rule;
   rule.summer_.offset = rule.standard_.offset + hours(1);
   if (!take_time(text, rule.summer_) || !take_change(text, rule.to_summer_) ||
       !take_change(text, rule.to_standard_) || !text.empty())
@@ -85,14 +100,15 @@ local_seconds PosixRule::Change::in(year y) const {
 }
 
 Zone::Period PosixRule::period(sys_seconds time) const {
+  if (!changes_) return {sys_seconds::min(), sys_seconds::max(), standard_.offset, standard_.name};
   struct Begin {
     sys_seconds at;
     const Time* of;
   };
-  std::array<Begin, 6> begins{};
+  std::array<Begin, 8> begins{};
   const year this_year = year_month_day(floor<days>(time)).year();
-  for (int i = 0; i < 3; ++i) {
-    const year y = this_year + years(i - 1);
+  for (int i = 0; i < 4; ++i) {
+    const year y = this_year + years(i - 2);
     const auto at = [&](const Change& change, const Time& before) {
       return sys_seconds(change.in(y).time_since_epoch() - before.offset);
     };

@@ -9,13 +9,13 @@
 
 namespace moonshift::schedule {
 
-/// What a zone does in every year after its table of changes ends, which it does in 2037: the last
-/// line of its TZif file (RFC 9636), as POSIX writes it in TZ, such as
-/// `CET-1CEST,M3.5.0,M10.5.0/3`.
+/// A time zone as POSIX writes it in TZ, such as `CET-1CEST,M3.5.0,M10.5.0/3` or `JST-9`; also the
+/// last line of a TZif file (RFC 9636), which is what a zone does in every year after its table of
+/// changes ends, in 2037.
 class PosixRule {
  public:
-  /// Nothing if the zone does not change its clocks any more, or if its days are not of the form
-  /// `M3.5.0`, the only one in the IANA database.
+  /// Nothing if it is none, or if its days are not of the form `M3.5.0`, the only one in the IANA
+  /// database, or are left out where there is a summer time.
   static std::optional<PosixRule> parse(std::string_view text);
 
   Zone::Period period(std::chrono::sys_seconds time) const;
@@ -38,6 +38,7 @@ class PosixRule {
   static bool take_change(std::string_view& text, Change& change);
 
   Time standard_, summer_;
+  bool changes_ = true;  ///< whether there is a summer time
   Change to_summer_, to_standard_;
 };
 

@@ -6,6 +6,7 @@
 
 #include "base/duration.hpp"
 #include "base/error.hpp"
+#include "base/parse.hpp"
 #include "base/text.hpp"
 #include "schedule/cron.hpp"
 #include "schedule/expression.hpp"
@@ -56,10 +57,13 @@ std::optional<sys_seconds> next_interval(seconds interval, sys_seconds after) {
   return kMonday + ((after - kMonday) / interval + 1) * interval;
 }
 
-/// `6h` of `every 6h`
+/// `6h` of `every 6h`; all of it if there is no such word.
 std::string_view after_every(std::string_view text) {
   const auto words = split_words(text);
-  return words.size() == 2 && base::equal_ignoring_case(words[0], "every") ? words[1] : text;
+  if (words.empty()) return "";
+  const char* end = words.back().data() + words.back().size();
+  if (!base::equal_ignoring_case(words[0], "every")) return {words[0].data(), end};
+  return words.size() == 1 ? "" : std::string_view(words[1].data(), end);
 }
 
 bool is_duration(std::string_view text) {
@@ -69,6 +73,36 @@ bool is_duration(std::string_view text) {
   } catch (const ConfigError&) {
     return false;
   }
+}
+
+/// Whether it is made of numbers and units, though perhaps longer than any duration.
+bool has_units(std::string_view text) {
+  while (const auto quantity = base::take_quantity(text)) {
+    if (!is_duration("1" + std::string(quantity->unit))) return false;
+    if (text.empty()) return true;
+  }
+  return false;
+}
+
+/// `5M`, `1h`: nothing but an interval begins so.
+bool starts_with_quantity(std::string_view word) {
+  const auto unit = word.find_first_not_of("0123456789.");
+  return unit != 0 && unit != std::string_view::npos &&
+         word.find_first_of(":-~*/,") == std::string_view::npos;
+}
+
+[[noreturn]] void fail_interval(std::string_view text) {
+  const std::string shown = base::printable(text);
+  if (has_units(text))
+    throw ConfigError(fmt::format("'{}' is too long: an interval is at most 1000 years", shown));
+  std::string meant;
+  for (const std::string_view word : split_words(text)) meant += word;
+  std::transform(meant.begin(), meant.end(), meant.begin(),
+                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+  throw ConfigError(fmt::format(
+      "'{}' is not a duration{}: an interval is a number and a unit of w d h m s, as in 90m, 6h, "
+      "1h30m",
+      shown, is_duration(meant) ? fmt::format(" (did you mean {}?)", meant) : ""));
 }
 
 constexpr const char* kForms =
@@ -103,7 +137,9 @@ Schedule Schedule::calendar(std::string_view expression, const std::optional<Zon
 }
 
 Schedule Schedule::every(std::string_view expression, const Zone& zone) {
-  const base::Duration duration = base::parse_duration(after_every(expression));
+  const std::string_view text = after_every(expression);
+  if (!is_duration(text)) fail_interval(text);
+  const base::Duration duration = base::parse_duration(text);
   const auto whole = floor<seconds>(duration);
   if (duration != whole || whole.count() == 0) {
     throw ConfigError(
@@ -116,12 +152,14 @@ Schedule Schedule::every(std::string_view expression, const Zone& zone) {
 Schedule Schedule::parse(std::string_view expression, const std::optional<Zone>& zone) {
   const auto words = split_words(expression);
   const auto own_zone = [&] { return zone ? *zone : Zone::local(); };
-  if (is_duration(after_every(expression))) return every(expression, own_zone());
   const bool clock = expression.find(':') != std::string_view::npos;
   if (words.empty() || (words.size() >= 5 && clock)) {
     throw ConfigError(
         fmt::format("'{}' is no expression. {}", base::printable(expression), kForms));
   }
+  const bool interval = base::equal_ignoring_case(words[0], "every") ||
+                        (words.size() < 5 && starts_with_quantity(words[0]));
+  if (interval) return every(expression, own_zone());
   if (words[0].starts_with('@') || words.size() >= 5) return cron(expression, own_zone());
   if (words.size() == 1 && words[0].find_first_not_of("0123456789") == std::string_view::npos)
     throw ConfigError(fmt::format("'{}' may mean much: an interval has a unit, such as {}m. {}",
@@ -152,6 +190,12 @@ std::string Schedule::describe() const {
 
 CalendarForm Schedule::calendar_form() const {
   const auto* interval = std::get_if<seconds>(&rule_);
+  if (interval == nullptr && !zone_.in_database()) {
+    return {std::nullopt,
+            fmt::format("systemd has no time zone '{}', which is that of the environment variable "
+                        "TZ; give the schedule a timezone of its own",
+                        zone_.name())};
+  }
   CalendarForm form =
       interval != nullptr ? to_calendar(*interval) : to_calendar(std::get<Pattern>(rule_));
   if (form.text) *form.text += " " + (interval != nullptr ? "UTC" : zone_.name());

@@ -23,10 +23,10 @@ std::string month(int value) { return kMonths[static_cast<std::size_t>(value - 1
 std::string weekday(int value) { return kWeekdays[static_cast<std::size_t>(value - 1)]; }
 
 /// `a`, `a and b`, `a, b and c`
-std::string enumerate(const std::vector<std::string>& words) {
+std::string enumerate(const std::vector<std::string>& words, std::string_view last = " and ") {
   std::string text;
   for (std::size_t i = 0; i < words.size(); ++i) {
-    if (i > 0) text += i + 1 == words.size() ? " and " : ", ";
+    if (i > 0) text += i + 1 == words.size() ? last : ", ";
     text += words[i];
   }
   return text;
@@ -88,28 +88,44 @@ std::string times_of_day(const Pattern& p) {
   return "at " + enumerate(times);
 }
 
-/// Within the hours and minutes that are not said.
+std::string ordinal(int value) {
+  const int tens = value % 100, ones = value % 10;
+  const char* ending = tens >= 11 && tens <= 13 ? "th"
+                       : ones == 1              ? "st"
+                       : ones == 2              ? "nd"
+                       : ones == 3              ? "rd"
+                                                : "th";
+  return number(value) + ending;
+}
+
+/// `every 10 seconds`, `at seconds 5 and 8`
 std::string seconds_words(const Pattern& p) {
   const auto beat = rhythm(p.seconds);
   return beat ? every(*beat, "second") : "at " + counted(p.seconds);
 }
 
-/// Within the hours that are not said: `every 15 minutes`, `every hour at minute 30`.
+/// Within the hours, which must be said besides: `every 15 minutes`, `at minute 30`,
+/// `every 10 seconds of minute 5`.
 std::string minutes_words(const Pattern& p) {
   const auto beat = rhythm(p.minutes);
-  if (only_zero(p.seconds)) {
-    if (beat) return every(*beat, "minute");
-    return only_zero(p.minutes) ? "every hour" : "every hour at " + counted(p.minutes);
-  }
-  if (p.minutes.full()) {
-    return rhythm(p.seconds) ? seconds_words(p) : "every minute " + seconds_words(p);
-  }
-  return fmt::format("{} of {}", seconds_words(p),
-                     beat ? "every " + number(*beat) + " minutes" : counted(p.minutes));
+  if (only_zero(p.seconds)) return beat ? every(*beat, "minute") : "at " + counted(p.minutes);
+  const std::string seconds = seconds_words(p);
+  if (!beat) return fmt::format("{} of {}", seconds, counted(p.minutes));
+  if (!rhythm(p.seconds)) return every(*beat, "minute") + " " + seconds;
+  return *beat == 1 ? seconds : fmt::format("{} of every {} minute", seconds, ordinal(*beat));
 }
 
+/// With every hour of the day.
+std::string whole_day_words(const Pattern& p) {
+  if (rhythm(p.minutes)) return minutes_words(p);
+  if (only_zero(p.minutes) && only_zero(p.seconds)) return "every hour";
+  const std::string minutes = minutes_words(p);
+  return minutes.starts_with("at ") ? "every hour " + minutes : minutes + " of every hour";
+}
+
+/// Begins with `at ` only if it says all the times of a day.
 std::string time_words(const Pattern& p) {
-  if (p.hours.full()) return minutes_words(p);
+  if (p.hours.full()) return whole_day_words(p);
   const bool few = p.hours.count() * p.minutes.count() * p.seconds.count() <= kMostTimes;
   const auto beat = rhythm(p.hours);
   if (beat && p.follows_clock && p.minutes.count() == 1 && only_zero(p.seconds)) {
@@ -126,16 +142,6 @@ std::string time_words(const Pattern& p) {
         clock_time(hours.front(), minutes.front(), 0), clock_time(hours.back(), minutes.back(), 0));
   }
   return fmt::format("{} of {}", minutes_words(p), counted(p.hours));
-}
-
-std::string ordinal(int value) {
-  const int tens = value % 100, ones = value % 10;
-  const char* ending = tens >= 11 && tens <= 13 ? "th"
-                       : ones == 1              ? "st"
-                       : ones == 2              ? "nd"
-                       : ones == 3              ? "rd"
-                                                : "th";
-  return number(value) + ending;
 }
 
 std::string last_days_words(const FieldSet& last_days) {
@@ -163,12 +169,10 @@ std::string in_years(const Pattern& p) { return p.years.full() ? "" : " in " + l
 
 bool any_day(const Pattern& p) { return p.days.full() && p.weekdays.full(); }
 
-}  // namespace
-
-std::string describe_days(const Pattern& p) {
+/// `Monday to Friday`, `day 1 of January and July in 2026`; not of a pattern that any day matches.
+std::string days_words(const Pattern& p) {
   const std::string weekdays = enumerate(runs(p.weekdays, weekday));
   const std::string in_months = p.months.full() ? "" : " in " + of_months(p);
-  if (any_day(p)) return "day" + in_months + in_years(p);
   if (p.days.full()) return weekdays + in_months + in_years(p);
   const std::string days = fmt::format("{} of {}", month_days(p), of_months(p));
   if (p.weekdays.full()) return days + in_years(p);
@@ -176,10 +180,24 @@ std::string describe_days(const Pattern& p) {
   return fmt::format("{} that is among {}{}", weekdays, days, in_years(p));
 }
 
+}  // namespace
+
+std::string why_no_day(const Pattern& p) {
+  Pattern any_weekday = p;
+  any_weekday.weekdays = FieldSet::all(kWeekday);
+  if (!any_weekday.possible()) {
+    return fmt::format("{}{} {} no {}", of_months(p), in_years(p),
+                       p.months.count() == 1 ? "has" : "have", month_days(p));
+  }
+  const bool one = p.days.count() + p.last_days.count() == 1;
+  return fmt::format("{} {} not fall on {}", days_words(any_weekday), one ? "does" : "do",
+                     enumerate(runs(p.weekdays, weekday), " or "));
+}
+
 std::string describe(const Pattern& p) {
   const std::string time = time_words(p);
-  if (!any_day(p)) return fmt::format("{} on {}", time, describe_days(p));
-  std::string when = time.starts_with("at ") && !time.ends_with("hour") ? " every day" : "";
+  if (!any_day(p)) return fmt::format("{} on {}", time, days_words(p));
+  std::string when = time.starts_with("at ") ? " every day" : "";
   if (!p.months.full()) when += " in " + of_months(p);
   return time + when + in_years(p);
 }

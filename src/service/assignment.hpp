@@ -13,6 +13,7 @@ struct Assignment {
   std::string run_id;
   base::UnixTime scheduled{};  ///< the time that it is for
   bool may_wait = false;       ///< see Run
+  int killed_by = 0;  ///< the signal that killed the run: nothing is left to do but to tell of it
 };
 
 /// `NAME=value`, each.
@@ -21,5 +22,9 @@ std::vector<std::string> environment_of(const Assignment& assignment);
 /// Nothing if this process was not started by a daemon. What this process starts will not find it
 /// any more.
 std::optional<Assignment> take_assignment();
+
+/// For the process of a run: it is told to stop if the daemon ends without doing so, and nobody
+/// reads its log any more.
+void end_with_daemon();
 
 }  // namespace moonshift::service

@@ -3,9 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <exception>
 #include <fstream>
 #include <iterator>
+#include <system_error>
 
 #include "base/error.hpp"
 #include "base/log.hpp"
@@ -123,17 +125,16 @@ JobDirectory::JobDirectory(fs::path directory, fs::path copies, Read read)
 
 std::vector<job::Job> JobDirectory::load() {
   std::map<fs::path, Known> jobs;
-  for (const auto& file : job::job_files(directory_)) {
+  for (const auto& file : files()) {
+    const auto old = jobs_.find(file);
     try {
-      std::string text = read_text(file);
-      jobs.emplace(file, Known{read_(file), std::move(text)});
-    } catch (const base::ConfigError& error) {
-      const auto old = jobs_.find(file);
+      Known known = read_whole(file);
+      use_copy(file, known);
+      jobs.insert_or_assign(file, std::move(known));
+    } catch (const std::exception& error) {
       base::log_warning("{}; {}", error.what(),
                         old == jobs_.end() ? "the job does not run" : "the job stays as it was");
-      if (old == jobs_.end()) continue;
-      use_copy(file, old->second);
-      jobs.insert(*old);
+      if (old != jobs_.end()) jobs.insert(*old);
     }
   }
   jobs_ = std::move(jobs);
@@ -142,15 +143,48 @@ std::vector<job::Job> JobDirectory::load() {
   return list;
 }
 
+std::vector<fs::path> JobDirectory::files() const {
+  try {
+    return job::job_files(directory_);
+  } catch (const std::exception& error) {
+    base::log_warning("{}; all jobs stay as they were", error.what());
+    std::vector<fs::path> files;
+    for (const auto& [file, known] : jobs_) files.push_back(file);
+    return files;
+  }
+}
+
+JobDirectory::Known JobDirectory::read_whole(const fs::path& file) const {
+  std::string text = read_text(file);
+  for (int i = 0; i < 3; ++i) {
+    job::Job job = read_(file);
+    std::string again = read_text(file);
+    if (again == text) return {std::move(job), std::move(text)};
+    text = std::move(again);
+  }
+  throw base::ConfigError(fmt::format("{}: it is being written", file.string()));
+}
+
 void JobDirectory::use_copy(const fs::path& file, Known& known) const {
-  const fs::path copy = copies_ / file.filename();
-  fs::create_directories(copies_);
-  std::ofstream(copy, std::ios::binary) << known.text;
-  // What the jobs of a directory share is looked for beside each.
-  const fs::path shared = copies_ / job::kSharedFile;
-  fs::remove(shared);
-  fs::create_symlink(fs::absolute(directory_) / job::kSharedFile, shared);
-  known.job.path = copy.string();
+  try {
+    const fs::path copy = copies_ / file.filename();
+    fs::create_directories(copies_);
+    if (!fs::exists(copy) || read_text(copy) != known.text) {
+      const fs::path written = copy.string() + ".new";
+      std::ofstream stream(written, std::ios::binary);
+      stream << known.text;
+      stream.close();
+      if (!stream) throw std::system_error(errno, std::generic_category(), written.string());
+      fs::rename(written, copy);
+    }
+    // What the jobs of a directory share is looked for beside each.
+    const fs::path shared = copies_ / job::kSharedFile;
+    fs::remove(shared);
+    fs::create_symlink(fs::absolute(directory_) / job::kSharedFile, shared);
+    known.job.path = copy.string();
+  } catch (const std::exception& error) {
+    base::log_warning("{}: its runs read it themselves: {}", file.string(), error.what());
+  }
 }
 
 }  // namespace moonshift::service

@@ -88,15 +88,17 @@ class Daemon {
   std::optional<base::Duration> kill_at_;  ///< by Moment::boot
 };
 
-/// The jobs of a directory. A file that cannot be used any more leaves the job as it was: runs get
-/// a copy of what stood there before.
+/// The jobs of a directory. Runs get a copy of what was read here: a file that is being written, or
+/// that cannot be used any more, leaves its job as it was.
 class JobDirectory {
  public:
   using Read = std::function<job::Job(const std::filesystem::path&)>;
 
-  /// `read` throws ConfigError. The copies go to `copies`, a directory of our own.
+  /// `read` throws ConfigError. The copies go to `copies`, a directory of our own; where they
+  /// cannot be written, runs read the files themselves.
   JobDirectory(std::filesystem::path directory, std::filesystem::path copies, Read read);
 
+  /// A directory that is gone leaves all jobs as they were.
   std::vector<job::Job> load();
 
  private:
@@ -105,6 +107,8 @@ class JobDirectory {
     std::string text;
   };
 
+  std::vector<std::filesystem::path> files() const;
+  Known read_whole(const std::filesystem::path& file) const;
   void use_copy(const std::filesystem::path& file, Known& known) const;
 
   std::filesystem::path directory_, copies_;

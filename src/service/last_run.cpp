@@ -31,8 +31,7 @@ JobRecord look_at(const StateFile& file, const std::string& job, const fs::path&
   const auto found = state.find(job);
   if (found == state.end()) return {};
   JobRecord record = found->second;
-  if (!record.running || !fs::exists(lock)) return record;
-  if (FileLock::try_take(lock, FileLock::Kind::kExclusive)) {
+  if (record.running && FileLock::is_free(lock)) {
     record.running = false;
     record.exit_code = kCutOff;
   }
@@ -51,6 +50,11 @@ std::optional<FileLock> FileLock::try_take(const fs::path& path, Kind kind) {
   return std::nullopt;
 }
 
+bool FileLock::is_free(const fs::path& path) {
+  const redis::Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  return file.get() >= 0 && ::flock(file.get(), LOCK_EX | LOCK_NB) == 0;
+}
+
 FileLock lock_for_daemon(const fs::path& state_directory) {
   fs::create_directories(state_directory);
   auto lock = FileLock::try_take(daemon_lock(state_directory), FileLock::Kind::kExclusive);
@@ -63,7 +67,7 @@ FileLock lock_for_daemon(const fs::path& state_directory) {
 }
 
 RunRecorder::RunRecorder(const fs::path& state_directory, const std::string& job,
-                         const std::string& run_id, base::UnixTime scheduled, base::UnixTime now)
+                         const std::string& schedule, const Beginning& beginning)
     : file_(run_file(state_directory, job)), job_(job) {
   try {
     const fs::path file = run_file(state_directory, job);
@@ -73,10 +77,11 @@ RunRecorder::RunRecorder(const fs::path& state_directory, const std::string& job
   } catch (const std::exception& error) {
     base::log_debug("{}", error.what());  // save() will tell
   }
-  record_.handled = record_.scheduled = scheduled;
+  record_.schedule = schedule;
+  record_.handled = record_.scheduled = beginning.scheduled;
   record_.running = true;
-  record_.run_id = run_id;
-  record_.started = now;
+  record_.run_id = beginning.run_id;
+  record_.started = beginning.now;
   record_.ended.reset();
   record_.exit_code.reset();
   record_.verdict.reset();
@@ -100,14 +105,24 @@ void RunRecorder::save() {
   }
 }
 
+bool is_later(const JobRecord& a, const JobRecord& b) {
+  const auto end_of = [](const JobRecord& record) {
+    return record.ended.value_or(record.started.value_or(record.handled));
+  };
+  return a.running != b.running ? a.running : end_of(a) > end_of(b);
+}
+
 JobRecord look_at_last_run(const fs::path& state_directory, const std::string& job) {
   JobRecord by_daemon =
       look_at(StateFile(state_directory / kStateFile), job, daemon_lock(state_directory));
   const fs::path file = run_file(state_directory, job);
   const JobRecord by_itself = look_at(StateFile(file), job, lock_of(file));
-  if (by_itself.run_id == by_daemon.run_id) by_daemon.verdict = by_itself.verdict;
-  return by_itself.started > by_daemon.started && by_itself.run_id != by_daemon.run_id ? by_itself
-                                                                                       : by_daemon;
+  if (by_itself.run_id.empty()) return by_daemon;
+  if (by_itself.run_id == by_daemon.run_id) {
+    by_daemon.verdict = by_itself.verdict;
+    return by_daemon;
+  }
+  return is_later(by_itself, by_daemon) ? by_itself : by_daemon;
 }
 
 }  // namespace moonshift::service

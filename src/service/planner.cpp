@@ -17,6 +17,7 @@ namespace {
 using base::Duration;
 using base::ExitCode;
 using base::UnixTime;
+using std::chrono::floor;
 using std::chrono::milliseconds;
 
 /// See Planner. Up to the first, a clock that is set may as well have run a little wrong.
@@ -37,41 +38,41 @@ void Planner::set_jobs(const std::vector<job::Job>& jobs, Moment now) {
   for (const job::Job& job : jobs) {
     if (!job.schedule) continue;
     Entry& entry = entries[job.name];
-    const bool first_seen = !state_.contains(job.name);
     const auto known = entries_.find(job.name);
-    const bool other_times =
-        known != entries_.end() &&
-        (known->second.job.schedule->expression() != job.schedule->expression() ||
-         known->second.job.timezone != job.timezone);
-    if (known != entries_.end()) entry = std::move(known->second);
+    const bool begins = known == entries_.end();
+    if (!begins) entry = std::move(known->second);
     entry.job = job;
     entry.delay = derived_delay(options_.host, job.name, job.jitter);
-    if (first_seen || other_times) {
-      go_on_from(job.name, entry, now.wall);
-    } else if (known == entries_.end()) {
-      // Set back while nobody was there to see it: the job's past lies in the future.
-      if (state_[job.name].handled > now.wall + kCorrection) go_on_from(job.name, entry, now.wall);
-      resume(job.name, entry, now);
-    }
+    JobRecord& record = state_[job.name];
+    const bool new_times = std::exchange(record.schedule, schedule_id(job)) != schedule_id(job);
+    if (begins && running_of(job.name) == 0) resume(job.name, entry, now);
+    // Set back while nobody was there to see it: the job's past lies in the future.
+    const auto keeps = job.schedule->follows_clock() ? kPunctual : Duration(kCorrection);
+    const bool wrong_clock = begins && record.handled > now.wall + floor<milliseconds>(keeps);
+    if (new_times || wrong_clock) go_on_from(job.name, entry, now.wall);
     find_next(job.name, entry);
   }
   entries_ = std::move(entries);
 }
 
-/// What was under way or waited for its Redis when the last daemon ended.
+/// What was under way, or waited, when the last daemon ended.
 void Planner::resume(const std::string& name, Entry& entry, Moment now) {
   JobRecord& record = state_[name];
-  const bool still_runs = running_of(name) > 0;
-  const bool cut_off = std::exchange(record.running, still_runs) && !still_runs;
-  const bool again = cut_off ? entry.job.catch_up || entry.job.retries > 0
-                             : record.exit_code == kAwaitsRedis && !still_runs;
+  const auto owed = std::exchange(record.owed, std::nullopt);
+  const bool cut_off = std::exchange(record.running, false);
+  const bool waited = !cut_off && owed &&
+                      (record.exit_code == kAwaitsRedis || now.wall - owed->scheduled <= kPunctual);
+  const bool again = owed && (waited || entry.job.catch_up || entry.job.retries > 0);
   if (cut_off) {
     record.exit_code = kCutOff;
     base::log_warning("{}: run {} was cut off{}", name, record.run_id,
                       again ? "; it is run again" : "");
   }
   if (!again) return;
-  entry.due = Due{.scheduled = record.scheduled, .since = now.boot, .after_kill = cut_off};
+  entry.due = Due{.scheduled = owed->scheduled,
+                  .attempt = owed->attempt,
+                  .since = now.boot,
+                  .after_kill = cut_off};
 }
 
 void Planner::go_on_from(const std::string& name, Entry& entry, UnixTime wall) {
@@ -141,13 +142,14 @@ std::vector<Run> Planner::start_due(Moment now) {
 /// The job's next time has come.
 void Planner::pass(const std::string& name, Entry& entry, Moment now) {
   const UnixTime handled = state_[name].handled;
-  const UnixTime scheduled = minus(*entry.next, entry.delay);
+  const UnixTime first = minus(*entry.next, entry.delay);
   const bool runs = is_to_run(entry, handled, now);
   go_on_from(name, entry, now.wall);
   if (runs) {
-    make_due(name, entry, scheduled, now);
+    make_due(name, entry, last_time(*entry.job.schedule, state_[name].handled).value_or(first),
+             now);
   } else {
-    base::log_warning("{}: missed {}", name, base::format_time(scheduled));
+    base::log_warning("{}: missed {}", name, base::format_time(first));
   }
 }
 
@@ -163,10 +165,12 @@ bool Planner::is_to_run(const Entry& entry, UnixTime handled, Moment now) const 
 }
 
 void Planner::make_due(const std::string& name, Entry& entry, UnixTime scheduled, Moment now) {
-  entry.retry.reset();  // this run takes its place
-  if (entry.due) {
-    base::log_warning("{}: {} is one with the run that waits already", name,
-                      base::format_time(scheduled));
+  const bool lease_is_waited_for = entry.retry && entry.retry->waits_for_lease;
+  if (!lease_is_waited_for) entry.retry.reset();  // this run takes its place
+  if (entry.due || lease_is_waited_for) {
+    (entry.due ? entry.due : entry.retry)->scheduled = scheduled;
+    base::log_info("{}: {} is one with the run that waits already", name,
+                   base::format_time(scheduled));
     return;
   }
   if (running_of(name) > 0 && entry.job.overlap == job::Overlap::kSkip) {
@@ -177,7 +181,8 @@ void Planner::make_due(const std::string& name, Entry& entry, UnixTime scheduled
   const bool unreachable = unreachable_.contains(entry.job.url);
   entry.due = Due{.scheduled = scheduled,
                   .since = now.boot,
-                  .stage = unreachable ? Due::Stage::kWaiting : Due::Stage::kReady};
+                  .stage = unreachable ? Due::Stage::kWaiting : Due::Stage::kReady,
+                  .after_kill = entry.killed};
   if (!unreachable) return;
   state_[name].scheduled = scheduled;
   state_[name].exit_code = kAwaitsRedis;
@@ -205,31 +210,32 @@ void Planner::ended(const std::string& run_id, int exit_code, Moment now) {
   record.ended = now.wall;
   record.exit_code = exit_code;
   if (exit_code == static_cast<int>(ExitCode::kDone)) record.succeeded = now.wall;
-  const auto entry = entries_.find(run.job);
-  if (entry == entries_.end() || entry->second.due) return;
-  Due due{.scheduled = run.scheduled,
-          .attempt = run.attempt,
-          .since = run.due,
-          .after_kill = exit_code > kSignalled};
-  if (exit_code == static_cast<int>(ExitCode::kLockHeld) && run.after_kill) {
-    wait_for_lease(run.job, entry->second, due, now);
-  } else if (!is_failure(exit_code)) {
-    return;
+  const auto found_entry = entries_.find(run.job);
+  if (found_entry == entries_.end()) return;
+  Entry& entry = found_entry->second;
+  entry.killed = exit_code > kSignalled;
+  if (entry.due) return;
+  Due due{.scheduled = run.scheduled, .attempt = run.attempt, .since = run.due};
+  due.after_kill = entry.killed;
+  const bool in_time = now.boot < due.since + patience_of(entry.job);
+  if (stopping_ && (exit_code == static_cast<int>(ExitCode::kStopped) || entry.killed)) {
+    entry.due = due;  // for the next daemon
+  } else if (exit_code == static_cast<int>(ExitCode::kLockHeld) && run.after_kill) {
+    wait_for_lease(run.job, entry, due, now);
   } else if (exit_code == kAwaitsRedis) {
     due.stage = Due::Stage::kWaiting;
-    entry->second.due = due;
-  } else if (exit_code == static_cast<int>(ExitCode::kNoRedis) &&
-             now.boot < due.since + patience_of(entry->second.job)) {
+    entry.due = due;
+  } else if (exit_code == static_cast<int>(ExitCode::kNoRedis) && in_time) {
     due.stage = Due::Stage::kAsked;
-    entry->second.due = due;
-  } else {
-    fail(run.job, entry->second, due, exit_code, now);
+    entry.due = due;
+  } else if (is_failure(exit_code)) {
+    fail(run.job, entry, due, exit_code, now);
   }
 }
 
 void Planner::fail(const std::string& name, Entry& entry, Due due, int exit_code, Moment now) {
   state_[name].exit_code = exit_code;
-  if (due.attempt > entry.job.retries || stopping_) return;
+  if (due.attempt > entry.job.retries) return;
   const Duration delay = retry_delay(entry.job, options_.host, due.attempt);
   base::log_warning("{}: {}; retry {} of {} in {}", name, ending_of(exit_code), due.attempt,
                     entry.job.retries, distance_text(delay));
@@ -245,6 +251,7 @@ void Planner::wait_for_lease(const std::string& name, Entry& entry, Due due, Mom
   base::log_warning("{}: the run that was killed has left its lease; once more in {}", name,
                     distance_text(delay));
   due.since = now.boot + delay;
+  due.waits_for_lease = true;
   entry.retry = due;
 }
 
@@ -300,6 +307,21 @@ WakeTime Planner::next_wake() const {
       earlier(wake.boot, entry.due->since + patience_of(entry.job));
   }
   return wake;
+}
+
+State Planner::state() const {
+  State state = state_;
+  for (const auto& [name, entry] : entries_) {
+    const auto owe = [&, &record = state[name]](const auto& run) {
+      record.owed = JobRecord::Owed{run.scheduled, run.attempt};
+    };
+    for (const auto& [id, run] : running_) {
+      if (run.job == name) owe(run);
+    }
+    if (entry.retry) owe(*entry.retry);
+    if (entry.due) owe(*entry.due);
+  }
+  return state;
 }
 
 std::string Planner::status(Moment now) const {

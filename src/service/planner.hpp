@@ -69,7 +69,7 @@ class Planner {
   void answered(const std::string& redis, bool reachable, Moment now);
 
   std::size_t running() const { return running_.size(); }
-  const State& state() const { return state_; }
+  State state() const;
 
   /// `running: nightly; next: hourly in 3h`
   std::string status(Moment now) const;
@@ -88,6 +88,7 @@ class Planner {
     base::Duration since{0};  ///< by Moment::boot
     Stage stage = Stage::kReady;
     bool after_kill = false;  ///< see Run
+    bool waits_for_lease = false;
   };
 
   struct Entry {
@@ -96,6 +97,7 @@ class Planner {
     std::optional<base::UnixTime> next;  ///< delay included
     std::optional<Due> due;
     std::optional<Due> retry;  ///< `since` is when
+    bool killed = false;       ///< its last run was
   };
 
   void look_for_set_clock(Moment now);

@@ -18,6 +18,7 @@
 #include "base/journal.hpp"
 #include "base/log.hpp"
 #include "service/assignment.hpp"
+#include "service/retry.hpp"
 
 namespace moonshift::service {
 
@@ -44,9 +45,11 @@ base::JournalFields fields_of(const Run& run) {
 
 /// `output`: where the run prints to. Where our log goes to the journal, that of the run does too,
 /// each line with its own level.
-std::vector<std::string> environment_of(const Run& run, int output) {
-  std::vector<std::string> environment = environment_of(
-      Assignment{.run_id = run.id, .scheduled = run.scheduled, .may_wait = run.may_wait});
+std::vector<std::string> environment_for(const Run& run, int killed_by, int output) {
+  std::vector<std::string> environment = environment_of(Assignment{.run_id = run.id,
+                                                                   .scheduled = run.scheduled,
+                                                                   .may_wait = run.may_wait,
+                                                                   .killed_by = killed_by});
   struct stat status {};
   if (base::stderr_is_journal() && ::fstat(output, &status) == 0)
     environment.push_back(fmt::format("JOURNAL_STREAM={}:{}", status.st_dev, status.st_ino));
@@ -83,6 +86,15 @@ pid_t spawn(std::vector<std::string> words, std::vector<std::string> environment
   return errno == 0 ? child : 0;
 }
 
+void log_end(const Run& run, int exit_code) {
+  base::JournalFields fields = fields_of(run);
+  fields["MOONSHIFT_EXIT_CODE"] = fmt::format("{}", exit_code);
+  const base::JournalScope scope(fields);
+  const bool well = exit_code == kAwaitsRedis || !is_failure(exit_code);
+  base::log(well ? base::LogLevel::kInfo : base::LogLevel::kWarning,
+            fmt::format("{} {}: {}", run.job, run.id, ending_of(exit_code)));
+}
+
 int exit_code_of(int status) {
   return WIFSIGNALED(status) ? kSignalled + WTERMSIG(status) : WEXITSTATUS(status);
 }
@@ -93,28 +105,31 @@ Processes::Processes(SystemClock& clock, std::vector<std::string> options)
     : clock_(clock), options_(std::move(options)) {}
 
 void Processes::start(const Run& run) {
-  std::vector<std::string> words{"moonshift", "job", run.file};
-  words.insert(words.end(), options_.begin(), options_.end());
   const base::JournalScope scope(fields_of(run));
-  std::array<int, 2> pipe{};
-  pid_t child = 0;
-  if (::pipe2(pipe.data(), O_CLOEXEC) == 0) {
-    const redis::Descriptor theirs(pipe[1]);
-    redis::Descriptor ours(pipe[0]);
-    child = spawn(std::move(words), environment_of(run, theirs.get()), theirs.get());
-    if (child != 0) {
-      ::fcntl(ours.get(), F_SETFL, O_NONBLOCK);
-      clock_.add(ours.get());
-      processes_.emplace(child, Process{run, std::move(ours), ""});
-    }
-  }
-  if (child == 0) {
-    base::log_warning("{} {}: it cannot be started: {}", run.job, run.id, std::strerror(errno));
-    not_started_.push_back({run.id, static_cast<int>(base::ExitCode::kFailed)});
-    ::raise(SIGCHLD);  // so that collect() is called for it
+  if (launch(run, 0)) {
+    base::log_info("{} {}: begins, for {}", run.job, run.id, base::format_time(run.scheduled));
     return;
   }
-  base::log_info("{} {}: begins, for {}", run.job, run.id, base::format_time(run.scheduled));
+  base::log_warning("{} {}: it cannot be started: {}", run.job, run.id, std::strerror(errno));
+  not_started_.push_back({run.id, static_cast<int>(base::ExitCode::kFailed)});
+  ::raise(SIGCHLD);  // so that collect() is called for it
+}
+
+/// False, and errno says why, if there can be no process.
+bool Processes::launch(const Run& run, int killed_by) {
+  std::vector<std::string> words{"moonshift", "job", run.file};
+  words.insert(words.end(), options_.begin(), options_.end());
+  std::array<int, 2> pipe{};
+  if (::pipe2(pipe.data(), O_CLOEXEC) != 0) return false;
+  const redis::Descriptor theirs(pipe[1]);
+  redis::Descriptor ours(pipe[0]);
+  const pid_t child =
+      spawn(std::move(words), environment_for(run, killed_by, theirs.get()), theirs.get());
+  if (child == 0) return false;
+  ::fcntl(ours.get(), F_SETFL, O_NONBLOCK);
+  clock_.add(ours.get());
+  processes_.emplace(child, Process{run, killed_by, std::move(ours), ""});
+  return true;
 }
 
 std::vector<Launcher::Ended> Processes::collect() {
@@ -126,14 +141,13 @@ std::vector<Launcher::Ended> Processes::collect() {
     const auto found = processes_.find(child);
     if (found == processes_.end()) continue;
     log_output(found->second);
-    const Run& run = found->second.run;
+    const Process process = std::move(processes_.extract(found).mapped());
+    if (process.killed_by != 0) continue;
+    const Run& run = process.run;
     const int exit_code = exit_code_of(status);
-    base::JournalFields fields = fields_of(run);
-    fields["MOONSHIFT_EXIT_CODE"] = fmt::format("{}", exit_code);
-    const base::JournalScope scope(fields);
-    base::log_info("{} {}: {}", run.job, run.id, ending_of(exit_code));
+    log_end(run, exit_code);
     ended.push_back({run.id, exit_code});
-    processes_.erase(found);
+    if (WIFSIGNALED(status) && !stopping_) launch(run, WTERMSIG(status));
   }
   return ended;
 }
@@ -159,6 +173,7 @@ void Processes::log_output(Process& process) const {
 }
 
 void Processes::terminate() {
+  stopping_ = true;
   for (const auto& [child, process] : processes_) ::kill(child, SIGTERM);
 }
 

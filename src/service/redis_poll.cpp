@@ -26,15 +26,27 @@ RedisPoll::RedisPoll(SystemClock& clock, Resolve resolve)
 }
 
 RedisPoll::~RedisPoll() {
-  for (auto& [redis, thread] : threads_) thread.request_stop();
-  threads_.clear();
+  for (auto& [redis, thread] : threads_) thread.thread.request_stop();
 }
 
 void RedisPoll::watch(const std::set<std::string>& redises) {
-  std::erase_if(threads_, [&](const auto& entry) { return !redises.contains(entry.first); });
+  std::erase_if(stopped_, [](const Thread& thread) { return thread.ended->load(); });
+  for (auto thread = threads_.begin(); thread != threads_.end();) {
+    if (redises.contains(thread->first)) {
+      ++thread;
+      continue;
+    }
+    thread->second.thread.request_stop();
+    stopped_.push_back(std::move(thread->second));
+    thread = threads_.erase(thread);
+  }
   for (const std::string& redis : redises) {
     if (threads_.contains(redis)) continue;
-    threads_.emplace(redis, [this, redis](std::stop_token stop) { ask(std::move(stop), redis); });
+    Thread& thread = threads_[redis];
+    thread.thread = std::jthread([this, redis, ended = thread.ended](std::stop_token stop) {
+      ask(std::move(stop), redis);
+      ended->store(true);
+    });
   }
 }
 
@@ -50,20 +62,26 @@ void RedisPoll::ask(std::stop_token stop, const std::string& redis) {
   bool told = false;
   try {
     const redis::Url url = resolve_(redis);
-    while (!stop.stop_requested() && !redis::is_reachable(url)) {
-      if (!std::exchange(told, true)) {
-        base::log_warning("{}: Redis is gone; its jobs wait for it", url.where());
-        answer(redis, false);
-      }
-      std::unique_lock lock(mutex_);
-      ended_.wait_for(lock, stop, pause, [] { return false; });
+    // Somebody has just found it gone.
+    while (!wait_before_asking(stop, pause) && !redis::is_reachable(url) &&
+           !stop.stop_requested()) {
       pause = std::min(pause * 2, kLongestPause);
+      if (std::exchange(told, true)) continue;
+      base::log_warning("{}: Redis is gone; its jobs wait for it", url.where());
+      answer(redis, false);
     }
     if (told && !stop.stop_requested()) base::log_info("{}: Redis is back", url.where());
   } catch (const std::exception& error) {  // the run will say it
     base::log_debug("{}", error.what());
   }
   if (!stop.stop_requested()) answer(redis, true);
+}
+
+/// True if nobody wants to know any more.
+bool RedisPoll::wait_before_asking(const std::stop_token& stop, base::Duration pause) {
+  std::unique_lock lock(mutex_);
+  ended_.wait_for(lock, stop, pause, [] { return false; });
+  return stop.stop_requested();
 }
 
 void RedisPoll::answer(const std::string& redis, bool reachable) {

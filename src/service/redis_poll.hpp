@@ -1,10 +1,13 @@
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <functional>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <thread>
+#include <vector>
 
 #include "redis/url.hpp"
 #include "service/daemon.hpp"
@@ -27,6 +30,7 @@ class RedisPoll : public RedisWatch {
 
  private:
   void ask(std::stop_token stop, const std::string& redis);
+  bool wait_before_asking(const std::stop_token& stop, base::Duration pause);
   void answer(const std::string& redis, bool reachable);
 
   Resolve resolve_;
@@ -34,7 +38,14 @@ class RedisPoll : public RedisWatch {
   std::mutex mutex_;
   std::condition_variable_any ended_;
   std::vector<Answer> answers_;
-  std::map<std::string, std::jthread> threads_;  // last: they use all of the above
+  /// One that asks still when it is told to stop ends when it has its answer.
+  struct Thread {
+    std::jthread thread;
+    std::shared_ptr<std::atomic<bool>> ended = std::make_shared<std::atomic<bool>>(false);
+  };
+  // Last: they use all of the above.
+  std::vector<Thread> stopped_;
+  std::map<std::string, Thread> threads_;
 };
 
 }  // namespace moonshift::service

@@ -38,6 +38,11 @@ void put(Json& json, const char* key, const std::optional<base::UnixTime>& time)
 
 JobRecord to_record(const Json& json) {
   JobRecord record;
+  record.schedule = json.value("schedule", "");
+  if (json.contains("owed")) {
+    const Json& owed = json.at("owed");
+    record.owed = JobRecord::Owed{time_in(owed, "scheduled").value(), owed.value("attempt", 1)};
+  }
   record.handled = time_in(json, "handled").value();
   record.running = json.value("running", false);
   record.scheduled = time_in(json, "scheduled").value_or(base::UnixTime{});
@@ -53,6 +58,11 @@ JobRecord to_record(const Json& json) {
 
 Json to_json(const JobRecord& record) {
   Json json{{"handled", base::format_time(record.handled)}};
+  if (!record.schedule.empty()) json["schedule"] = record.schedule;
+  if (record.owed) {
+    json["owed"] = {{"scheduled", base::format_time(record.owed->scheduled)},
+                    {"attempt", record.owed->attempt}};
+  }
   if (record.run_id.empty()) return json;
   json["running"] = record.running;
   json["scheduled"] = base::format_time(record.scheduled);
@@ -107,11 +117,18 @@ void flush_directory(const fs::path& path) {
 
 }  // namespace
 
+std::string schedule_id(const job::Job& job) {
+  return job.schedule
+             ? fmt::format("{} {}", job.schedule->expression(), job.schedule->zone().name())
+             : "";
+}
+
 std::string ending_of(int exit_code) {
   if (exit_code == kCutOff) return "cut off: the daemon or the host ended";
   if (exit_code == kAwaitsRedis) return "waits for its Redis";
   if (exit_code > kSignalled)
-    return fmt::format("killed by {}", ::strsignal(exit_code - kSignalled));
+    return fmt::format("killed by signal {} ({})", exit_code - kSignalled,
+                       ::strsignal(exit_code - kSignalled));
   if (exit_code > static_cast<int>(base::ExitCode::kLockHeld))
     return fmt::format("exit code {}", exit_code);
   return record::describe(static_cast<base::ExitCode>(exit_code));
@@ -119,7 +136,8 @@ std::string ending_of(int exit_code) {
 
 std::optional<base::UnixTime> overdue_since(const job::Job& job, const JobRecord& record,
                                             base::UnixTime now) {
-  if (!job.schedule || record.running) return std::nullopt;
+  const bool known = record.schedule.empty() || record.schedule == schedule_id(job);
+  if (!job.schedule || record.running || !known) return std::nullopt;
   const base::UnixTime last = record.run_id.empty() ? record.handled : record.scheduled;
   const auto next = job.schedule->next(last);
   if (!next || *next + job.jitter + kOverdueAfter >= now) return std::nullopt;

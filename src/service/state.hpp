@@ -13,6 +13,15 @@ namespace moonshift::service {
 
 /// What is remembered of a job.
 struct JobRecord {
+  /// A run that is to come to its end yet: it waits, is to be tried again, or is under way.
+  struct Owed {
+    base::UnixTime scheduled{};
+    std::int64_t attempt = 1;
+
+    bool operator==(const Owed&) const = default;
+  };
+
+  std::string schedule;      ///< see schedule_id(); empty: not known
   base::UnixTime handled{};  ///< its scheduled times up to here have been run, or passed over
   bool running = false;
   base::UnixTime scheduled{};  ///< of its last run, as are those that follow
@@ -21,9 +30,14 @@ struct JobRecord {
   std::optional<int> exit_code;             ///< see ending_of()
   std::optional<health::Level> verdict;     ///< if it is known
   std::optional<base::UnixTime> succeeded;  ///< the last time
+  std::optional<Owed> owed;
 
   bool operator==(const JobRecord&) const = default;
 };
+
+/// What a job's times depend on. If it is another one than it was, nothing can be said of times
+/// that have passed.
+std::string schedule_id(const job::Job& job);
 
 /// By the job's name.
 using State = std::map<std::string, JobRecord>;

@@ -2,7 +2,6 @@
 
 #include <signal.h>
 #include <sys/epoll.h>
-#include <sys/inotify.h>
 #include <sys/signalfd.h>
 #include <sys/timerfd.h>
 #include <time.h>
@@ -40,11 +39,16 @@ itimerspec timer_at(std::optional<nanoseconds> time) {
   return timer;
 }
 
-int open_signals() {
+sigset_t signals_of_daemon() {
   sigset_t set;
   ::sigemptyset(&set);
   for (const int number : {SIGTERM, SIGINT, SIGHUP, SIGCHLD}) ::sigaddset(&set, number);
-  ::pthread_sigmask(SIG_BLOCK, &set, nullptr);
+  return set;
+}
+
+int open_signals() {
+  SystemClock::block_signals();
+  const sigset_t set = signals_of_daemon();
   return checked(::signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC), "signalfd");
 }
 
@@ -62,11 +66,15 @@ SystemClock::SystemClock(const std::filesystem::path& jobs)
       boot_timer_(
           checked(::timerfd_create(CLOCK_BOOTTIME, TFD_NONBLOCK | TFD_CLOEXEC), "timerfd_create")),
       signals_(open_signals()),
-      changes_(checked(::inotify_init1(IN_NONBLOCK | IN_CLOEXEC), "inotify_init1")) {
-  checked(::inotify_add_watch(changes_.get(), jobs.c_str(),
-                              IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE),
-          jobs.c_str());
-  for (const auto* source : {&wall_timer_, &boot_timer_, &signals_, &changes_}) add(source->get());
+      changes_(jobs) {
+  for (const int source :
+       {wall_timer_.get(), boot_timer_.get(), signals_.get(), changes_.descriptor()})
+    add(source);
+}
+
+void SystemClock::block_signals() {
+  const sigset_t set = signals_of_daemon();
+  ::pthread_sigmask(SIG_BLOCK, &set, nullptr);
 }
 
 void SystemClock::add(int descriptor) {
@@ -104,9 +112,8 @@ Wake SystemClock::wait(const WakeTime& until) {
         if (info.ssi_signo == SIGHUP) wake.reload = true;
         if (info.ssi_signo == SIGTERM || info.ssi_signo == SIGINT) wake.stop = true;
       }
-    } else if (source == changes_.get()) {
-      wake.reload = true;
-      drain(source);
+    } else if (source == changes_.descriptor()) {
+      wake.reload = changes_.take_changes() || wake.reload;
     } else if (source == wall_timer_.get() || source == boot_timer_.get()) {
       drain(source);
     }

@@ -4,6 +4,7 @@
 
 #include "redis/transport.hpp"
 #include "service/clock.hpp"
+#include "service/directory_watch.hpp"
 
 namespace moonshift::service {
 
@@ -13,6 +14,9 @@ namespace moonshift::service {
 /// One instance a process, made before any thread: it blocks these signals.
 class SystemClock : public Clock {
  public:
+  /// Keeps the signals until there is an instance, which then gets them.
+  static void block_signals();
+
   /// Throws std::system_error.
   explicit SystemClock(const std::filesystem::path& jobs);
 
@@ -25,7 +29,8 @@ class SystemClock : public Clock {
  private:
   void set_timers(const WakeTime& until) const;
 
-  redis::Descriptor epoll_, wall_timer_, boot_timer_, signals_, changes_;
+  redis::Descriptor epoll_, wall_timer_, boot_timer_, signals_;
+  DirectoryWatch changes_;
 };
 
 }  // namespace moonshift::service

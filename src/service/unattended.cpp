@@ -74,19 +74,4 @@ ExitCode run_unattended(const job::Job& job, const redis::Url& url,
   }
 }
 
-std::optional<base::UnixTime> last_time(const job::Job& job, base::UnixTime now) {
-  if (!job.schedule) return std::nullopt;
-  // In a window that held no time, a twice as large one holds few.
-  constexpr Duration kLongest = std::chrono::hours(24 * 3660);
-  for (Duration window = 1s; window < kLongest; window *= 2) {
-    std::optional<base::UnixTime> last;
-    const auto begin = now - std::chrono::floor<std::chrono::milliseconds>(window);
-    for (auto time = job.schedule->next(begin); time && *time <= now;
-         time = job.schedule->next(*time))
-      last = *time;
-    if (last) return last;
-  }
-  return std::nullopt;
-}
-
 }  // namespace moonshift::service

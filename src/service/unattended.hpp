@@ -1,7 +1,6 @@
 #pragma once
 
 #include <functional>
-#include <optional>
 
 #include "base/exit_code.hpp"
 #include "job/job_file.hpp"
@@ -15,8 +14,5 @@ namespace moonshift::service {
 /// `run` is called once for each attempt; its exit code is returned, of the last one.
 base::ExitCode run_unattended(const job::Job& job, const redis::Url& url,
                               const std::function<base::ExitCode()>& run);
-
-/// The job's last time up to now; nothing if there was none in ten years, or it has no schedule.
-std::optional<base::UnixTime> last_time(const job::Job& job, base::UnixTime now);
 
 }  // namespace moonshift::service

@@ -172,6 +172,7 @@ std::string turn_key(const std::string& job) { return "moonshift:ran:" + job; }
 std::optional<Turn> read_turn(const redis::Endpoint& endpoint, const std::string& job) {
   redis::Connection connection = endpoint.connect();
   const redis::Reply reply = connection.call({"GET", turn_key(job)});
+  if (reply.is_error() && reply.text.starts_with("WRONGTYPE")) return std::nullopt;  // not ours
   throw_if_error(reply, connection.where());
   const auto space = reply.text.find(' ');
   if (reply.is_nil() || space == std::string::npos) return std::nullopt;

@@ -45,7 +45,19 @@ A file that is broken leaves the job as it was, and that is told.
   $ echo 'every = "1 sec' > schedules/second.toml
   $ eventually grep 'second.toml:1:15: .*; the job stays as it was' log
   $ runs_more second
-  $ rm schedules/second.toml; eventually grep -E '1 of 1 jobs' log
+  $ rm schedules/second.toml; eventually grep -E '1 of 1 jobs' log; : > log
+
+A link to a job, and another directory in the place of the old one, are seen as well; one that is gone leaves the jobs as they were.
+
+  $ mkdir elsewhere; job linked 'every = "1s"'; mv schedules/linked.toml elsewhere; ln -s ../elsewhere/linked.toml schedules/linked.toml
+  $ runs_more linked
+  $ mkdir new; cp schedules/often.toml new/moved.toml; sed -i 's/often/moved/' new/moved.toml
+  $ mv schedules old; mv new schedules
+  $ runs_more moved
+  $ mv schedules gone; eventually grep 'all jobs stay as they were' log
+  $ runs_more moved
+  $ mv old schedules; runs_more often
+  $ rm schedules/linked.toml; eventually grep -E '1 of 1 jobs' log
 
 SIGTERM lets running jobs end between two batches.
 

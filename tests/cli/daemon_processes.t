@@ -21,12 +21,16 @@ The daemon and the processes that it starts.
   $ stop_daemon() { kill -TERM $daemon; wait $daemon; }
   $ works() { local before=$(redis get done); eventually eval "((\$(redis get done) > ${before:-0}))"; }
 
-A run that crashes harms nobody else, and is tried again as often as its job says.
+A run that crashes harms nobody else, is told, and is tried again as often as its job says.
 
-  $ printf '%s\n' 'every = "1s"' 'lease = "1s"' 'retries = 1' 'retry_delay = "10ms"' '[[step]]' 'script = "work"' 'rate = 100' > schedules/work.toml
+  $ printf '%s\n' 'every = "1s"' 'lease = "1s"' 'retries = 1' 'retry_delay = "10ms"' '[[step]]' 'script = "work"' 'rate = 100' '[notify]' 'exec = ["sh", "-c", "cat >> told"]' > schedules/work.toml
   $ start_daemon
   $ works; kill -SEGV $(pgrep -P $daemon)
-  $ eventually grep 'work .*: killed by Segmentation fault' log
+  $ eventually grep 'work .*: killed by signal 11 (Segmentation fault)' log
+  $ eventually test -s told; fields exit_code verdict errors.0 < told
+  exit_code = 1
+  verdict = "critical"
+  errors.0 = "killed by signal 11 (Segmentation fault)"
   $ works
   $ redis exists moonshift:lease:work
   1
@@ -57,6 +61,15 @@ What was under way when the daemon was killed was cut off.
   $ eventually grep 'work: run .* was cut off; it is run again' log
   $ works; stop_daemon
 
+A run whose daemon is gone ends between two batches, and tells nobody's log.
+
+  $ start_daemon; works
+  $ run=$(pgrep -P $daemon); kill -KILL $daemon; wait $daemon 2>/dev/null
+  [137]
+  $ eventually eval '! kill -0 $run'
+  $ redis exists moonshift:lease:work
+  0
+
 Retries wait longer each time.
 
   $ redis del runs done >/dev/null
@@ -69,6 +82,15 @@ Retries wait longer each time.
   retry 2 of 3 in 1s
   $ redis scard runs
   3
+  $ stop_daemon
+
+What went wrong is in the log of a quiet daemon, too.
+
+  $ printf '%s\n' 'every = "1s"' '[[step]]' 'script = "work"' 'params = { fail = 1000000 }' 'limit = 1' > schedules/work.toml
+  $ TZ=Nowhere start_daemon --quiet
+  $ eventually grep -E '^[^ ]+ warning: work [0-9TZ]+-[0-9a-f]{6}: a script or a step failed' log
+  $ grep -v warning log; grep -o 'the environment variable TZ: .*' log
+  the environment variable TZ: * (glob)
   $ stop_daemon
 
 The first process of a container gets the orphans of others, and is ended by a signal like any other.

@@ -44,6 +44,25 @@ Without a time zone it is this host's.
   next                                          UTC   in
   Mon 2026-03-02 00:00:00 JST  2026-03-01T15:00:00Z  15h
 
+  $ TZ=:/etc/localtime moonshift next daily --json | fields timezone > linked
+  $ moonshift next daily --json | fields timezone | diff linked -
+  $ TZ=CET-1CEST,M3.5.0,M10.5.0/3 moonshift next daily --from 2026-07-01 --count 1
+  at 00:00 every day, CET-1CEST,M3.5.0,M10.5.0/3
+  calendar: none: systemd has no time zone 'CET-1CEST,M3.5.0,M10.5.0/3', which is that of the environment variable TZ; give the schedule a timezone of its own
+  
+  next                                           UTC  in
+  Thu 2026-07-02 00:00:00 CEST  2026-07-01T22:00:00Z  1d
+
+The times may be those after a day, and after a time of the zone or with an offset.
+
+  $ after() { moonshift next 1s --timezone Asia/Tokyo --count 1 --json --from "$1" | fields next.0; }
+  $ after 2026-12-31
+  next.0 = "2026-12-30T15:00:01Z"
+  $ after 2026-12-31T10:00
+  next.0 = "2026-12-31T01:00:01Z"
+  $ after 2026-12-31T10:00:00+05:30
+  next.0 = "2026-12-31T04:30:01Z"
+
 What does not come again has no times.
 
   $ moonshift next '2025-12-24 18:00' --timezone UTC --from 2026-03-01T00:00:00Z
@@ -60,7 +79,7 @@ What is wrong is told with its place in the expression, and with what is allowed
   moonshift: cron '30 25 * * *', column 4: 25 is no hour: write 0 to 23
   [2]
   $ moonshift next '0 0 31 2 *'
-  moonshift: cron '0 0 31 2 *', column 5: there is no day 31 of February
+  moonshift: cron '0 0 31 2 *', column 5: February has no day 31
   [2]
   $ moonshift next '30 2 * *'
   moonshift: cron '30 2 * *', column 9: this has 4 fields: write five (minute, hour, day of the month, month, weekday), as in "30 2 * * *", or six with seconds first
@@ -83,14 +102,20 @@ What is wrong is told with its place in the expression, and with what is allowed
   $ moonshift next daily --timezone Europe/Berln
   moonshift: --timezone: there is no time zone 'Europe/Berln' (did you mean Europe/Berlin*?); it is an IANA name, such as Europe/Berlin (glob)
   [2]
-  $ TZ=Nowhere/Land moonshift next daily
-  moonshift: the environment variable TZ: there is no time zone 'Nowhere/Land'* (glob)
-  [2]
+  $ TZ=Nowhere/Land words daily 2>&1 | head -2
+  moonshift: the environment variable TZ: there is no time zone 'Nowhere/Land'; UTC is taken for it
+  at 00:00 every day, UTC
   $ moonshift next daily --count 0
   moonshift: --count: '0' is no whole number from 1 to 10000
   [2]
-  $ moonshift next daily --from yesterday
-  moonshift: --from: 'yesterday' is not a time: write 2026-11-01T02:30:00Z, or milliseconds since 1970
+  $ TZ=Etc/UTC moonshift next daily --from yesterday
+  moonshift: --from: 'yesterday' is not a time: write 2026-11-01T02:30:00Z, 2026-11-01T02:30+01:00, 2026-11-01T02:30 or 2026-11-01 as the clocks of Etc/UTC show it, or milliseconds since 1970
+  [2]
+  $ moonshift next daily --timezone localtime
+  moonshift: --timezone: there is no time zone 'localtime' (did you mean this host's, *?); it is an IANA name, such as Europe/Berlin (glob)
+  [2]
+  $ moonshift next 5M
+  moonshift: '5M' is not a duration (did you mean 5m?): an interval is a number and a unit of w d h m s, as in 90m, 6h, 1h30m
   [2]
   $ moonshift next dayly --json 2>/dev/null | fields exit_code
   exit_code = 2

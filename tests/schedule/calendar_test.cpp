@@ -38,6 +38,8 @@ TEST_CASE("calendar expressions: when they fire, in words, and in their normal f
                 "2026-03-01T00:30:00Z 2026-03-01T02:30:00Z"},
            Case{"*:*:0/30", "every 30 seconds", "*-*-* *:*:00,30",
                 "2026-03-01T00:00:30Z 2026-03-01T00:01:00Z"},
+           Case{"*-*-* *:0/5:30", "every 5 minutes at second 30", "*-*-* *:00/5:30",
+                "2026-03-01T00:00:30Z 2026-03-01T00:05:30Z"},
            Case{"26-12-24", "at 00:00 on day 24 of December in 2026", "2026-12-24 00:00:00",
                 "2026-12-24T00:00:00Z"},
            Case{"2025-01-01", "at 00:00 on day 1 of January in 2025", "2025-01-01 00:00:00", ""},
@@ -94,8 +96,11 @@ TEST_CASE("what is wrong in a calendar expression is told with its column and wh
                 "column 7: there is no time zone 'Europe/Berln' (did you mean "
                 "Europe/Berlin"},
            Case{"@1700000000", "column 1: a moment that does not come again is no schedule"},
-           Case{"*-02-30", "column 1: there is no day 30 of February"},
-           Case{"2027-02-29", "column 1: there is no day 29 of February in 2027"},
+           Case{"*-02-30", "column 1: February has no day 30"},
+           Case{"2027-02-29", "column 1: February in 2027 has no day 29"},
+           Case{"Mon 2026-01-01", "column 1: day 1 of January in 2026 does not fall on Monday"},
+           Case{"Mon,Tue 2026-02~1..2",
+                "column 1: the last 2 days of February in 2026 do not fall on Monday or Tuesday"},
        }) {
     CAPTURE(c.calendar);
     const std::string refusal =

@@ -40,7 +40,7 @@ struct Difference {
 };
 
 const std::vector<Difference> kSystemdDifferences{
-    {"*-02-30", "", "there is no day 30 of February",
+    {"*-02-30", "", "February has no day 30",
      "a job that never runs is a mistake, and is told when the file is loaded"},
     {"10:00:00.5", "", "a schedule has whole seconds",
      "nothing needs to run at a part of a second"},
@@ -109,6 +109,12 @@ bool has_open_step(const std::string& expression) {
   return std::regex_search(expression, kOpenStep);
 }
 
+/// That there are no such dates.
+bool is_of_no_day(const std::string& refusal) {
+  static const std::regex kNoDay("ha(s|ve) no day|do(es)? not fall on");
+  return std::regex_search(refusal, kNoDay);
+}
+
 /// What systemd refuses we refuse; what it takes we take, but for dates that never come.
 void check_calendars(const std::vector<std::string>& expressions, const std::string& zone,
                      sys_seconds from) {
@@ -129,8 +135,7 @@ void check_calendars(const std::vector<std::string>& expressions, const std::str
         test::refusal([&] { schedule = Schedule::calendar(asked[i], Zone::named(zone)); });
     if (!theirs[i] || !schedule) {
       CAPTURE(refusal);
-      const bool never =
-          theirs[i] && theirs[i]->empty() && refusal.find("there is no ") != std::string::npos;
+      const bool never = theirs[i] && theirs[i]->empty() && is_of_no_day(refusal);
       CHECK((never || theirs[i].has_value() == schedule.has_value()));
       continue;
     }
@@ -208,7 +213,7 @@ TEST_CASE(
     });
     CAPTURE(cron);
     CAPTURE(refusal);
-    CHECK((refusal == "accepted" || refusal.find("there is no day") != std::string::npos));
+    CHECK((refusal == "accepted" || is_of_no_day(refusal)));
   }
   CAPTURE(test::shown(from));
   const auto by_croniter = test::croniter_times(expressions, from, kTimes);

@@ -160,6 +160,103 @@ TEST_CASE("a host restarted in the middle of a job: it is run again if it may be
   }
 }
 
+TEST_CASE("what waited for its turn when the daemon ended is run by the next one") {
+  for (const bool crash : {false, true}) {
+    CAPTURE(crash);
+    Simulation host("2026-02-10T00:00:00Z");
+    host.max_parallel = 1;
+    host.add_job("a", "cron = '0 1 * * *'\ncatch_up = true");
+    host.add_job("b", "cron = '0 1 * * *'\ncatch_up = true");
+    host.course = [](const auto&) { return Simulation::Course{.takes = 1h}; };
+    host.run_until("2026-02-10T01:30:00Z", crash);
+    CHECK(host.count("b") == 0);
+    host.run_until("2026-02-10T05:00:00Z");
+    CHECK(host.count("b") == 1);
+    CHECK(host.state.at("b").scheduled == base::parse_time("2026-02-10T01:00:00Z"));
+    CHECK_FALSE(host.state.at("b").owed);
+  }
+}
+
+TEST_CASE("a run that was stopped with the daemon goes on with the next one if it may") {
+  for (const std::string more : {"", "catch_up = true", "retries = 1"}) {
+    CAPTURE(more);
+    Simulation host("2026-02-10T00:00:00Z");
+    host.add_job("long", "cron = '0 1 * * *'\n" + more);
+    host.course = [](const auto&) { return Simulation::Course{.takes = 1h}; };
+    host.run_until("2026-02-10T01:30:00Z");
+    CHECK(host.state.at("long").exit_code == 4);
+    host.run_until("2026-02-10T05:00:00Z");
+    CHECK(host.count("long") == (more.empty() ? 1 : 2));
+    host.run_until("2026-02-10T09:00:00Z");
+    CHECK(host.count("long") == (more.empty() ? 1 : 2));
+  }
+}
+
+TEST_CASE("a retry that is to come survives the daemon, and counts on") {
+  Simulation host("2026-02-10T00:00:00Z");
+  host.add_job("fails", "cron = '0 1 * * *'\nretries = 3\nretry_delay = '10m'");
+  host.course = [](const auto&) { return Simulation::Course{.exit_code = 1}; };
+  host.run_until("2026-02-10T01:05:00Z");
+  CHECK(host.count("fails") == 1);
+  host.run_until("2026-02-10T23:00:00Z");
+  CHECK(host.count("fails") == 4);
+  CHECK_FALSE(host.state.at("fails").owed);
+}
+
+TEST_CASE("several missed times are one run, for the latest of them") {
+  Simulation host("2026-02-10T00:00:00Z");
+  host.add_job("nightly", "cron = '0 1 * * *'\ncatch_up = true");
+  host.run_until("2026-02-10T02:00:00Z");
+  host.sleep(72h);
+  host.run_until("2026-02-13T03:00:00Z");
+  CHECK(host.count("nightly") == 2);
+  CHECK(host.state.at("nightly").scheduled == base::parse_time("2026-02-13T01:00:00Z"));
+}
+
+TEST_CASE("times that pass while a run waits make it the run for the latest of them") {
+  Simulation host("2026-02-10T00:00:00Z");
+  host.add_job("often", "every = '10m'\noverlap = 'queue'");
+  host.course = [](const auto&) { return Simulation::Course{.takes = 35min}; };
+  host.run_until("2026-02-10T00:50:00Z");
+  CHECK(host.starts("often") == "2026-02-10T00:10:00Z 2026-02-10T00:45:00Z");
+  CHECK(host.state.at("often").scheduled == base::parse_time("2026-02-10T00:40:00Z"));
+}
+
+TEST_CASE("other times than before, while no daemon ran, say nothing of what has passed") {
+  Simulation host("2026-02-10T00:00:00Z");
+  host.add_job("a", "cron = '0 1 1 1 *'\ncatch_up = true");
+  host.run_until("2026-02-10T02:00:00Z");
+  host.sleep(48h);
+  host.add_job("a", "cron = '0 1 * * *'\ncatch_up = true");
+  host.run_until("2026-02-12T03:00:00Z");
+  CHECK(host.count("a") == 0);
+  host.run_until("2026-02-13T02:00:00Z");
+  CHECK(host.count("a") == 1);
+}
+
+TEST_CASE("a clock that was set back while no daemon ran: what follows real time goes on at once") {
+  Simulation host("2026-02-10T00:00:00Z");
+  add_jobs_of_every_kind(host);
+  host.run_until("2026-02-10T02:00:00Z");
+  host.set_clock(-2h);
+  const std::size_t before = host.count("hourly");
+  host.run_until("2026-02-10T04:00:00Z");  // the clock shows 02:00
+  CHECK(host.count("hourly") == before + 2);
+  CHECK(host.count("nightly") == 1);
+}
+
+TEST_CASE("a job that has no retries waits for the lease of its killed run, too") {
+  Simulation host("2026-02-10T00:00:00Z");
+  host.add_job("often", "every = '10s'\nlease = '30s'");
+  host.course = [&](const auto&) {
+    const int exit_code = host.count("often") == 0 ? 128 + 9 : host.count("often") == 1 ? 6 : 0;
+    return Simulation::Course{.takes = 1s, .exit_code = exit_code};
+  };
+  host.run_until("2026-02-10T00:01:05Z");
+  CHECK(host.starts("often") ==
+        "2026-02-10T00:00:10Z 2026-02-10T00:00:20Z 2026-02-10T00:00:52Z 2026-02-10T00:01:00Z");
+}
+
 TEST_CASE("the lease that a killed run left behind is waited for, once") {
   for (const bool another_host_runs_it : {false, true}) {
     CAPTURE(another_host_runs_it);
@@ -372,4 +469,30 @@ TEST_CASE("a broken job file leaves the job as it was; one that is gone takes it
   CHECK(listed() == "a new;b ;");
   std::filesystem::remove(directory.path() / "a.toml");
   CHECK(listed() == "b ;");
+}
+
+TEST_CASE("what cannot be read, or written, leaves the jobs as they were") {
+  const test::ScriptDirectory directory;
+  const auto schedules = directory.path() / "schedules";
+  std::filesystem::create_directories(schedules);
+  const auto write = [&](const std::string& text) {
+    std::ofstream(schedules / "a.toml") << text << "\n[[step]]\nscript = 'bullmq/clean'\n";
+  };
+  write("");
+  const auto copies = directory.path() / "copies";
+  service::JobDirectory jobs(schedules, copies, job::read_job);
+  const auto path = [&] {
+    const auto list = jobs.load();
+    REQUIRE(list.size() == 1);
+    return list[0].path;
+  };
+  CHECK(path() == copies / "a.toml");
+  std::filesystem::create_directories(schedules / "directory.toml");
+  CHECK(path() == copies / "a.toml");
+  // Where no copy can be made, runs read the file.
+  std::filesystem::remove_all(copies);
+  std::ofstream(copies) << "in the way";
+  CHECK(path() == schedules / "a.toml");
+  std::filesystem::remove_all(schedules);
+  CHECK(path() == schedules / "a.toml");
 }

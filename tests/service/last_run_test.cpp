@@ -21,7 +21,7 @@ TEST_CASE("a run leaves behind what became of it") {
   const auto look = [&] { return service::look_at_last_run(directory.path(), "nightly"); };
   CHECK(look() == service::JobRecord());
   {
-    RunRecorder first(directory.path(), "nightly", "run-1", kTime - 1h, kTime);
+    RunRecorder first(directory.path(), "nightly", "", {"run-1", kTime - 1h, kTime});
     CHECK(look().running);
     CHECK(look().scheduled == kTime - 1h);
     CHECK_FALSE(look().exit_code);
@@ -30,7 +30,7 @@ TEST_CASE("a run leaves behind what became of it") {
   CHECK_FALSE(look().running);
   CHECK(look().exit_code == 0);
   CHECK(look().verdict == health::Level::kWarning);
-  RunRecorder second(directory.path(), "nightly", "run-2", kTime, kTime + 2min);
+  RunRecorder second(directory.path(), "nightly", "", {"run-2", kTime, kTime + 2min});
   second.ended(1, {}, kTime + 3min);
   CHECK(look().run_id == "run-2");
   CHECK_FALSE(look().verdict);
@@ -41,13 +41,13 @@ TEST_CASE("a run that says no more was cut off when its process is gone") {
   const test::ScriptDirectory directory;
   const auto look = [&] { return service::look_at_last_run(directory.path(), "nightly"); };
   {
-    const RunRecorder killed(directory.path(), "nightly", "run-1", kTime, kTime);
+    const RunRecorder killed(directory.path(), "nightly", "", {"run-1", kTime, kTime});
     CHECK(look().running);
   }
   CHECK_FALSE(look().running);
   CHECK(look().exit_code == service::kCutOff);
   // Another run of the same job goes on.
-  const RunRecorder other(directory.path(), "nightly", "run-2", kTime, kTime);
+  const RunRecorder other(directory.path(), "nightly", "", {"run-2", kTime, kTime});
   CHECK(look().running);
 }
 
@@ -60,13 +60,34 @@ TEST_CASE("of one run the daemon knows the signal, and the run its verdict") {
   record.started = kTime;
   record.exit_code = 128 + 9;
   state.save({{"nightly", record}});
-  RunRecorder(directory.path(), "nightly", "run-1", kTime, kTime + 1s)
+  RunRecorder(directory.path(), "nightly", "", {"run-1", kTime, kTime + 1s})
       .ended(0, health::Level::kOk, kTime + 2s);
   const auto last = service::look_at_last_run(directory.path(), "nightly");
   CHECK(last.exit_code == 128 + 9);
   CHECK(last.verdict == health::Level::kOk);
-  RunRecorder(directory.path(), "nightly", "run-2", kTime, kTime + 1min).ended(5, {}, kTime + 2min);
+  RunRecorder(directory.path(), "nightly", "", {"run-2", kTime, kTime + 1min})
+      .ended(5, {}, kTime + 2min);
   CHECK(service::look_at_last_run(directory.path(), "nightly").exit_code == 5);
+}
+
+TEST_CASE("an attempt by hand while the daemon ran the job is not its last run") {
+  const test::ScriptDirectory directory;
+  const service::StateFile state(directory.path() / service::kStateFile);
+  service::JobRecord record;
+  record.handled = record.scheduled = kTime;
+  record.run_id = "run-1";
+  record.started = kTime;
+  record.running = true;
+  const FileLock lock = service::lock_for_daemon(directory.path());
+  state.save({{"nightly", record}});
+  RunRecorder(directory.path(), "nightly", "", {"run-2", kTime, kTime + 1min})
+      .ended(6, {}, kTime + 1min);
+  CHECK(service::look_at_last_run(directory.path(), "nightly").running);
+  record.running = false;
+  record.ended = kTime + 2min;
+  record.exit_code = 0;
+  state.save({{"nightly", record}});
+  CHECK(service::look_at_last_run(directory.path(), "nightly").exit_code == 0);
 }
 
 TEST_CASE("a state directory has one daemon") {
@@ -82,7 +103,7 @@ TEST_CASE("a state directory has one daemon") {
 TEST_CASE("a run whose state cannot be written runs all the same") {
   const test::ScriptDirectory directory;
   std::ofstream(directory.path() / "runs") << "not a directory";
-  RunRecorder recorder(directory.path(), "nightly", "run-1", kTime, kTime);
+  RunRecorder recorder(directory.path(), "nightly", "", {"run-1", kTime, kTime});
   CHECK_NOTHROW(recorder.ended(0, {}, kTime));
   CHECK(service::look_at_last_run(directory.path(), "nightly") == service::JobRecord());
 }

@@ -84,4 +84,11 @@ std::string describe_duration(Duration duration) {
   return fmt::format("{}h {:02}m", seconds / 3600, seconds / 60 % 60);
 }
 
+std::string round_duration(Duration duration) {
+  using namespace std::chrono;
+  if (duration >= days(1)) return format_duration(floor<hours>(duration));
+  if (duration >= hours(1)) return format_duration(floor<minutes>(duration));
+  return format_duration(ceil<seconds>(duration));
+}
+
 }  // namespace moonshift::base

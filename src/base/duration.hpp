@@ -17,4 +17,7 @@ std::string format_duration(Duration duration);
 /// For people, three digits: `850 us`, `2.31 ms`, `2.31 s`, `3m 12s`.
 std::string describe_duration(Duration duration);
 
+/// A time to wait, in units that matter: `12d5h`, `5h30m`, `40s`.
+std::string round_duration(Duration duration);
+
 }  // namespace moonshift::base

@@ -10,7 +10,6 @@
 #include "redis/reachable.hpp"
 #include "service/assignment.hpp"
 #include "service/last_run.hpp"
-#include "service/retry.hpp"
 #include "service/unattended.hpp"
 #include "service/units.hpp"
 
@@ -65,8 +64,7 @@ class JobRuns {
 
   base::ExitCode for_timer() {
     if (wrong_ || options_.dry_run) return by_hand();
-    if (job_->schedule)
-      options_.scheduled = service::last_time(*job_->schedule, base::system_now());
+    if (job_->schedule) options_.scheduled = job_->schedule->last(base::system_now());
     return service::run_unattended(*job_, *url_, [&] { return by_hand(); });
   }
 

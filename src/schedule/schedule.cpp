@@ -178,6 +178,17 @@ std::optional<sys_seconds> Schedule::next(base::UnixTime after) const {
                                : next_fixed(pattern, zone_, from);
 }
 
+std::optional<sys_seconds> Schedule::last(base::UnixTime until) const {
+  // In a window that held no time, a twice as large one holds few.
+  constexpr seconds kLongest = std::chrono::hours(24 * 3660);
+  for (seconds window(1); window < kLongest; window *= 2) {
+    std::optional<sys_seconds> last;
+    for (auto time = next(until - window); time && *time <= until; time = next(*time)) last = time;
+    if (last) return last;
+  }
+  return std::nullopt;
+}
+
 bool Schedule::follows_clock() const {
   const auto* pattern = std::get_if<Pattern>(&rule_);
   return pattern == nullptr || pattern->follows_clock;

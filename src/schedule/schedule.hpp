@@ -53,6 +53,9 @@ class Schedule {
   /// The first time after `after`; nothing if there is none. Takes microseconds.
   std::optional<std::chrono::sys_seconds> next(base::UnixTime after) const;
 
+  /// The last time up to `until`; nothing if there was none in ten years before.
+  std::optional<std::chrono::sys_seconds> last(base::UnixTime until) const;
+
   /// Whether it follows real time where clocks change: an interval, or wildcard hours.
   bool follows_clock() const;
 

@@ -93,7 +93,7 @@ void Planner::look_for_set_clock(Moment now) {
     return;
   }
   base::log_warning("the clock was set {} by {}", set_by_.count() > 0 ? "forward" : "back",
-                    distance_text(std::chrono::abs(set_by_)));
+                    base::round_duration(std::chrono::abs(set_by_)));
   if (set_by_.count() > 0) return;  // see is_to_run()
   for (auto& [name, entry] : entries_) {
     const bool keeps_past = !entry.job.schedule->follows_clock() && -set_by_ <= kCorrection;
@@ -146,8 +146,8 @@ void Planner::pass(const std::string& name, Entry& entry, Moment now) {
   const bool runs = is_to_run(entry, handled, now);
   go_on_from(name, entry, now.wall);
   if (runs) {
-    make_due(name, entry, last_time(*entry.job.schedule, state_[name].handled).value_or(first),
-             now);
+    const auto latest = entry.job.schedule->last(state_[name].handled);
+    make_due(name, entry, latest ? *latest : first, now);
   } else {
     base::log_warning("{}: missed {}", name, base::format_time(first));
   }
@@ -238,7 +238,7 @@ void Planner::fail(const std::string& name, Entry& entry, Due due, int exit_code
   if (due.attempt > entry.job.retries) return;
   const Duration delay = retry_delay(entry.job, options_.host, due.attempt);
   base::log_warning("{}: {}; retry {} of {} in {}", name, ending_of(exit_code), due.attempt,
-                    entry.job.retries, distance_text(delay));
+                    entry.job.retries, base::round_duration(delay));
   due.since = now.boot + delay;
   due.stage = Due::Stage::kReady;
   ++due.attempt;
@@ -249,7 +249,7 @@ void Planner::fail(const std::string& name, Entry& entry, Due due, int exit_code
 void Planner::wait_for_lease(const std::string& name, Entry& entry, Due due, Moment now) {
   const Duration delay = entry.job.lease.value_or(Duration(0)) + std::chrono::seconds(1);
   base::log_warning("{}: the run that was killed has left its lease; once more in {}", name,
-                    distance_text(delay));
+                    base::round_duration(delay));
   due.since = now.boot + delay;
   due.waits_for_lease = true;
   entry.retry = due;
@@ -338,9 +338,9 @@ std::string Planner::status(Moment now) const {
   if (first == nullptr) {
     parts.emplace_back("no job has a time to come");
   } else {
-    parts.push_back(
-        fmt::format("next: {} in {}", first->job.name,
-                    distance_text(std::max<Duration>(*first->next - now.wall, Duration(0)))));
+    parts.push_back(fmt::format(
+        "next: {} in {}", first->job.name,
+        base::round_duration(std::max<Duration>(*first->next - now.wall, Duration(0)))));
   }
   return base::join(parts, "; ");
 }

@@ -44,25 +44,4 @@ Duration retry_delay(const job::Job& job, const std::string& host, std::int64_t 
   return delay + derived_delay(host, fmt::format("{} {}", job.name, attempt), delay / 4);
 }
 
-std::optional<base::UnixTime> last_time(const schedule::Schedule& schedule, base::UnixTime until) {
-  using namespace std::chrono;
-  // In a window that held no time, a twice as large one holds few.
-  constexpr seconds kLongest = hours(24 * 3660);
-  for (seconds window(1); window < kLongest; window *= 2) {
-    std::optional<base::UnixTime> last;
-    for (auto time = schedule.next(until - window); time && *time <= until;
-         time = schedule.next(*time))
-      last = *time;
-    if (last) return last;
-  }
-  return std::nullopt;
-}
-
-std::string distance_text(Duration duration) {
-  using namespace std::chrono;
-  if (duration >= days(1)) return base::format_duration(floor<hours>(duration));
-  if (duration >= hours(1)) return base::format_duration(floor<minutes>(duration));
-  return base::format_duration(ceil<seconds>(duration));
-}
-
 }  // namespace moonshift::service

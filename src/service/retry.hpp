@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <string>
 
 #include "job/job_file.hpp"
@@ -21,11 +20,5 @@ base::Duration derived_delay(const std::string& host, const std::string& job, ba
 /// How long to wait before the retry that follows the attempt (1: the first): it doubles each time,
 /// up to an hour or the first delay, and comes later by up to a quarter, derived as above.
 base::Duration retry_delay(const job::Job& job, const std::string& host, std::int64_t attempt);
-
-/// The last of its times up to then; nothing if there was none in ten years before.
-std::optional<base::UnixTime> last_time(const schedule::Schedule& schedule, base::UnixTime until);
-
-/// A time to wait, in units that matter: `12d5h`, `5h30m`, `40s`.
-std::string distance_text(base::Duration duration);
 
 }  // namespace moonshift::service

@@ -69,7 +69,7 @@ ExitCode run_unattended(const job::Job& job, const redis::Url& url,
     if (!is_failure(code) || attempt > job.retries) return exit_code;
     const Duration delay = retry_delay(job, base::host_name(), attempt);
     base::log_warning("{}: {}; retry {} of {} in {}", job.name, ending_of(code), attempt,
-                      job.retries, distance_text(delay));
+                      job.retries, base::round_duration(delay));
     if (!pause_for(delay)) return exit_code;
   }
 }

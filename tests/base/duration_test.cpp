@@ -7,6 +7,7 @@ using moonshift::base::describe_duration;
 using moonshift::base::Duration;
 using moonshift::base::format_duration;
 using moonshift::base::parse_duration;
+using moonshift::base::round_duration;
 
 TEST_CASE("a duration is a number and a unit, or several") {
   struct Case {
@@ -53,4 +54,11 @@ TEST_CASE("what would round to four digits, or to sixty, is told in the next uni
 TEST_CASE("ten days are 10d, a week 1w") {
   CHECK(format_duration(240h) == "10d");
   CHECK(format_duration(168h) == "1w");
+}
+
+TEST_CASE("a time to wait is told in units that matter") {
+  CHECK(round_duration(12 * 24h + 5h + 59min) == "12d5h");
+  CHECK(round_duration(5h + 30min + 59s) == "5h30m");
+  CHECK(round_duration(39'001ms) == "40s");
+  CHECK(round_duration(0s) == "0s");
 }

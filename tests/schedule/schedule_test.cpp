@@ -49,6 +49,24 @@ TEST_CASE("an interval is counted from a fixed Monday, whatever the zone") {
     CHECK(test::refusal([&] { Schedule::every(wrong, Zone::utc()); }) != "accepted");
 }
 
+TEST_CASE("the last time is the one before the next") {
+  const Zone berlin = Zone::named("Europe/Berlin");
+  for (const std::string text : {"30 2 * * *", "* * * * * *", "*/7 * * * *", "0 0 29 2 *", "6h",
+                                 "Mon..Fri 02:30", "0 3 31 * *"}) {
+    CAPTURE(text);
+    const Schedule schedule = Schedule::parse(text, berlin);
+    auto time = schedule.next(test::at("2024-02-28T12:00:00Z"));
+    for (int i = 0; i < 40; ++i) {
+      const auto following = schedule.next(*time);
+      REQUIRE(following.has_value());
+      CHECK(schedule.last(*time) == time);
+      CHECK(schedule.last(*following - 1ms) == time);
+      time = following;
+    }
+  }
+  CHECK_FALSE(Schedule::parse("2050-01-01", berlin).last(test::at("2026-01-01T00:00:00Z")));
+}
+
 TEST_CASE("the forms of an expression are told apart") {
   using Kind = Schedule::Kind;
   struct Case {

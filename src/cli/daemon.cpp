@@ -87,7 +87,7 @@ base::ExitCode daemon_command(const Arguments& arguments) {
   const service::FileLock lock = service::lock_for_daemon(state_directory);
   const service::StateFile state_file(state_directory / service::kStateFile);
   const task::Catalog catalog = catalog_of(*parsed);
-  service::JobDirectory jobs(directory, state_directory / "jobs", [&](const fs::path& file) {
+  service::JobDirectory jobs(directory, state_directory / "daemon-jobs", [&](const fs::path& file) {
     job::Job job = job::read_job(file);
     job::check_job(job, catalog);
     return job;

@@ -1,6 +1,7 @@
 #include "service/daemon.hpp"
 
 #include <fmt/format.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -83,10 +84,11 @@ void Daemon::start_due(Moment now) {
 }
 
 void Daemon::remember() {
-  if (planner_.state() == saved_) return;
-  saved_ = planner_.state();
+  State state = planner_.state();
+  if (state == saved_) return;
   try {
-    world_.save(saved_);
+    world_.save(state);
+    saved_ = std::move(state);
   } catch (const std::exception& error) {
     base::log_warning("the state is not saved: {}", error.what());
   }
@@ -138,6 +140,7 @@ std::vector<job::Job> JobDirectory::load() {
     }
   }
   jobs_ = std::move(jobs);
+  remove_stale_copies();
   std::vector<job::Job> list;
   for (const auto& [file, known] : jobs_) list.push_back(known.job);
   return list;
@@ -167,8 +170,8 @@ JobDirectory::Known JobDirectory::read_whole(const fs::path& file) const {
 
 void JobDirectory::use_copy(const fs::path& file, Known& known) const {
   try {
+    make_copies_directory();
     const fs::path copy = copies_ / file.filename();
-    fs::create_directories(copies_);
     if (!fs::exists(copy) || read_text(copy) != known.text) {
       const fs::path written = copy.string() + ".new";
       std::ofstream stream(written, std::ios::binary);
@@ -179,11 +182,38 @@ void JobDirectory::use_copy(const fs::path& file, Known& known) const {
     }
     // What the jobs of a directory share is looked for beside each.
     const fs::path shared = copies_ / job::kSharedFile;
-    fs::remove(shared);
-    fs::create_symlink(fs::absolute(directory_) / job::kSharedFile, shared);
+    const fs::path target = fs::absolute(directory_) / job::kSharedFile;
+    if (!fs::is_symlink(shared) || fs::read_symlink(shared) != target) {
+      const fs::path made = shared.string() + ".new";
+      fs::remove(made);
+      fs::create_symlink(target, made);
+      fs::rename(made, shared);
+    }
     known.job.path = copy.string();
   } catch (const std::exception& error) {
     base::log_warning("{}: its runs read it themselves: {}", file.string(), error.what());
+  }
+}
+
+/// For nobody else: some jobs have a password in their url.
+void JobDirectory::make_copies_directory() const {
+  fs::create_directories(copies_.parent_path());
+  if (::mkdir(copies_.c_str(), S_IRWXU) != 0 && errno != EEXIST)
+    throw std::system_error(errno, std::generic_category(), copies_.string());
+  std::error_code ignored;
+  if (fs::equivalent(copies_, directory_, ignored))
+    throw base::ConfigError(fmt::format("{} is the directory of jobs itself", copies_.string()));
+  fs::permissions(copies_, fs::perms::owner_all);
+}
+
+/// Of jobs that are gone.
+void JobDirectory::remove_stale_copies() const {
+  std::error_code error;
+  if (fs::equivalent(copies_, directory_, error)) return;
+  std::set<fs::path> used{copies_ / job::kSharedFile};
+  for (const auto& [file, known] : jobs_) used.insert(known.job.path);
+  for (const auto& entry : fs::directory_iterator(copies_, error)) {
+    if (!used.contains(entry.path())) fs::remove(entry.path(), error);
   }
 }
 

@@ -110,6 +110,8 @@ class JobDirectory {
   std::vector<std::filesystem::path> files() const;
   Known read_whole(const std::filesystem::path& file) const;
   void use_copy(const std::filesystem::path& file, Known& known) const;
+  void make_copies_directory() const;
+  void remove_stale_copies() const;
 
   std::filesystem::path directory_, copies_;
   Read read_;

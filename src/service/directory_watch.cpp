@@ -20,11 +20,11 @@ constexpr std::chrono::milliseconds kEditorsPause(100);
 
 /// A new file is seen when it is closed; a link has all that it will have.
 constexpr std::uint32_t kInside =
-    IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_CREATE;
+    IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_CREATE | IN_ATTRIB;
 constexpr std::uint32_t kBeside = IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_CREATE;
 
 fs::path without_slash(const fs::path& directory) {
-  const fs::path path = fs::absolute(directory).lexically_normal();
+  const fs::path path = fs::absolute(directory);
   return path.has_filename() ? path : path.parent_path();
 }
 
@@ -37,17 +37,18 @@ bool is_link(const fs::path& path) {
 
 DirectoryWatch::DirectoryWatch(const fs::path& directory)
     : directory_(without_slash(directory)), events_(::inotify_init1(IN_NONBLOCK | IN_CLOEXEC)) {
-  if (events_.get() >= 0) {
-    beside_ = ::inotify_add_watch(events_.get(), directory_.parent_path().c_str(), kBeside);
-    follow();
-  }
+  if (events_.get() >= 0) follow();
   if (inside_ < 0) throw std::system_error(errno, std::generic_category(), directory_.string());
 }
 
 void DirectoryWatch::follow() {
-  const int watch = ::inotify_add_watch(events_.get(), directory_.c_str(), kInside);
-  if (inside_ >= 0 && watch != inside_) ::inotify_rm_watch(events_.get(), inside_);
-  inside_ = watch;
+  const auto renew = [&](int& watch, const fs::path& directory, std::uint32_t events) {
+    const int before =
+        std::exchange(watch, ::inotify_add_watch(events_.get(), directory.c_str(), events));
+    if (before >= 0 && before != watch) ::inotify_rm_watch(events_.get(), before);
+  };
+  renew(beside_, directory_.parent_path(), kBeside);
+  renew(inside_, directory_, kInside);
 }
 
 bool DirectoryWatch::take_changes() {
@@ -67,7 +68,9 @@ bool DirectoryWatch::read_events() {
       std::memcpy(&event, buffer.data() + at, sizeof event);
       const std::string name = event.len > 0 ? buffer.data() + at + sizeof event : "";
       at += static_cast<ssize_t>(sizeof event + event.len);
-      if (event.wd == beside_) {
+      if ((event.mask & IN_Q_OVERFLOW) != 0) {
+        changed = true;
+      } else if (event.wd == beside_) {
         changed = changed || name == directory_.filename();
       } else if ((event.mask & IN_CREATE) == 0 || is_link(directory_ / name)) {
         changed = true;

@@ -20,8 +20,10 @@ class DirectoryWatch {
   /// moves files to and fro has come to its end.
   bool take_changes();
 
- private:
+  /// Looks anew which directory that is now.
   void follow();
+
+ private:
   bool read_events();
 
   std::filesystem::path directory_;

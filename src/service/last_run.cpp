@@ -5,7 +5,9 @@
 #include <sys/file.h>
 
 #include <cerrno>
+#include <chrono>
 #include <system_error>
+#include <thread>
 
 #include "base/error.hpp"
 #include "base/exit_code.hpp"
@@ -57,13 +59,15 @@ bool FileLock::is_free(const fs::path& path) {
 
 FileLock lock_for_daemon(const fs::path& state_directory) {
   fs::create_directories(state_directory);
-  auto lock = FileLock::try_take(daemon_lock(state_directory), FileLock::Kind::kExclusive);
-  if (!lock) {
-    throw base::ConfigError(
-        fmt::format("{}: another daemon has its state there; give each its own STATE_DIRECTORY",
-                    state_directory.string()));
+  // Who only looks at it has it for an instant.
+  for (int i = 0; i < 20; ++i) {
+    auto lock = FileLock::try_take(daemon_lock(state_directory), FileLock::Kind::kExclusive);
+    if (lock) return std::move(*lock);
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
   }
-  return std::move(*lock);
+  throw base::ConfigError(
+      fmt::format("{}: another daemon has its state there; give each its own STATE_DIRECTORY",
+                  state_directory.string()));
 }
 
 RunRecorder::RunRecorder(const fs::path& state_directory, const std::string& job,

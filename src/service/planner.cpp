@@ -43,8 +43,10 @@ void Planner::set_jobs(const std::vector<job::Job>& jobs, Moment now) {
     if (!begins) entry = std::move(known->second);
     entry.job = job;
     entry.delay = derived_delay(options_.host, job.name, job.jitter);
+    const bool first_seen = !state_.contains(job.name);
     JobRecord& record = state_[job.name];
-    const bool new_times = std::exchange(record.schedule, schedule_id(job)) != schedule_id(job);
+    const std::string before = std::exchange(record.schedule, schedule_id(job));
+    const bool new_times = first_seen || (!before.empty() && before != record.schedule);
     if (begins && running_of(job.name) == 0) resume(job.name, entry, now);
     // Set back while nobody was there to see it: the job's past lies in the future.
     const auto keeps = job.schedule->follows_clock() ? kPunctual : Duration(kCorrection);
@@ -52,27 +54,48 @@ void Planner::set_jobs(const std::vector<job::Job>& jobs, Moment now) {
     if (new_times || wrong_clock) go_on_from(job.name, entry, now.wall);
     find_next(job.name, entry);
   }
+  for (const auto& [name, entry] : entries_) {
+    if (!entries.contains(name)) state_[name].owed = owed_by(name, entry);
+  }
   entries_ = std::move(entries);
 }
 
-/// What was under way, or waited, when the last daemon ended.
+/// What was under way, or waited, when the last daemon ended or the job was gone.
 void Planner::resume(const std::string& name, Entry& entry, Moment now) {
   JobRecord& record = state_[name];
-  const auto owed = std::exchange(record.owed, std::nullopt);
+  auto owed = std::exchange(record.owed, std::nullopt);
   const bool cut_off = std::exchange(record.running, false);
-  const bool waited = !cut_off && owed &&
-                      (record.exit_code == kAwaitsRedis || now.wall - owed->scheduled <= kPunctual);
-  const bool again = owed && (waited || entry.job.catch_up || entry.job.retries > 0);
+  entry.killed = cut_off || record.exit_code.value_or(0) > kSignalled || (owed && owed->lease_left);
+  if (owed && cut_off) ++owed->attempt;
+  const bool again = owed && may_resume(entry, *owed, now);
   if (cut_off) {
     record.exit_code = kCutOff;
     base::log_warning("{}: run {} was cut off{}", name, record.run_id,
                       again ? "; it is run again" : "");
+  } else if (owed && !again) {
+    base::log_warning("{}: the run for {} is given up: nobody was there to start it", name,
+                      base::format_time(owed->scheduled));
   }
   if (!again) return;
-  entry.due = Due{.scheduled = owed->scheduled,
-                  .attempt = owed->attempt,
-                  .since = now.boot,
-                  .after_kill = cut_off};
+  const Due due{.scheduled = owed->scheduled,
+                .attempt = owed->attempt,
+                .since = now.boot,
+                .after_kill = entry.killed,
+                .begun = owed->begun};
+  if (owed->attempt == 1 || cut_off) {
+    entry.due = due;
+  } else {
+    entry.retry = due;
+    entry.retry->since += retry_delay(entry.job, options_.host, owed->attempt - 1);
+  }
+}
+
+/// What had begun is tried again as often as a failed run, or once if the job makes up for missed
+/// times; what had not may still be in time.
+bool Planner::may_resume(const Entry& entry, const JobRecord::Owed& owed, Moment now) {
+  const std::int64_t attempts = 1 + std::max<std::int64_t>(entry.job.retries, entry.job.catch_up);
+  if (owed.begun) return attempts > 1 && owed.attempt <= attempts;
+  return entry.job.catch_up || now.wall - owed.scheduled <= patience_of(entry.job);
 }
 
 void Planner::go_on_from(const std::string& name, Entry& entry, UnixTime wall) {
@@ -168,7 +191,9 @@ void Planner::make_due(const std::string& name, Entry& entry, UnixTime scheduled
   const bool lease_is_waited_for = entry.retry && entry.retry->waits_for_lease;
   if (!lease_is_waited_for) entry.retry.reset();  // this run takes its place
   if (entry.due || lease_is_waited_for) {
-    (entry.due ? entry.due : entry.retry)->scheduled = scheduled;
+    Due& waiting = entry.due ? *entry.due : *entry.retry;
+    waiting.scheduled = scheduled;
+    waiting.attempt = 1;
     base::log_info("{}: {} is one with the run that waits already", name,
                    base::format_time(scheduled));
     return;
@@ -213,10 +238,15 @@ void Planner::ended(const std::string& run_id, int exit_code, Moment now) {
   const auto found_entry = entries_.find(run.job);
   if (found_entry == entries_.end()) return;
   Entry& entry = found_entry->second;
-  entry.killed = exit_code > kSignalled;
+  const bool no_redis =
+      exit_code == kAwaitsRedis || exit_code == static_cast<int>(ExitCode::kNoRedis);
+  // Whoever did not come so far knows no more of that lease than before.
+  entry.killed = exit_code > kSignalled || (no_redis && run.after_kill);
   if (entry.due) return;
+  entry.retry.reset();
   Due due{.scheduled = run.scheduled, .attempt = run.attempt, .since = run.due};
   due.after_kill = entry.killed;
+  due.begun = exit_code != kAwaitsRedis;
   const bool in_time = now.boot < due.since + patience_of(entry.job);
   if (stopping_ && (exit_code == static_cast<int>(ExitCode::kStopped) || entry.killed)) {
     entry.due = due;  // for the next daemon
@@ -302,7 +332,7 @@ WakeTime Planner::next_wake() const {
   if (stopping_) return wake;
   for (const auto& [name, entry] : entries_) {
     if (entry.next) earlier(wake.wall, *entry.next);
-    if (entry.retry) earlier(wake.boot, entry.retry->since);
+    if (entry.retry && !entry.due) earlier(wake.boot, entry.retry->since);
     if (entry.due && entry.due->stage != Due::Stage::kReady)
       earlier(wake.boot, entry.due->since + patience_of(entry.job));
   }
@@ -311,17 +341,22 @@ WakeTime Planner::next_wake() const {
 
 State Planner::state() const {
   State state = state_;
-  for (const auto& [name, entry] : entries_) {
-    const auto owe = [&, &record = state[name]](const auto& run) {
-      record.owed = JobRecord::Owed{run.scheduled, run.attempt};
-    };
-    for (const auto& [id, run] : running_) {
-      if (run.job == name) owe(run);
-    }
-    if (entry.retry) owe(*entry.retry);
-    if (entry.due) owe(*entry.due);
-  }
+  for (const auto& [name, entry] : entries_) state[name].owed = owed_by(name, entry);
   return state;
+}
+
+std::optional<JobRecord::Owed> Planner::owed_by(const std::string& name, const Entry& entry) const {
+  if (const auto& due = entry.due ? entry.due : entry.retry) {
+    return JobRecord::Owed{.scheduled = due->scheduled,
+                           .attempt = due->attempt,
+                           .begun = due->begun,
+                           .lease_left = due->after_kill || due->waits_for_lease};
+  }
+  for (const auto& [id, run] : running_) {
+    if (run.job == name)
+      return JobRecord::Owed{.scheduled = run.scheduled, .attempt = run.attempt, .begun = true};
+  }
+  return std::nullopt;
 }
 
 std::string Planner::status(Moment now) const {

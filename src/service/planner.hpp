@@ -89,6 +89,7 @@ class Planner {
     Stage stage = Stage::kReady;
     bool after_kill = false;  ///< see Run
     bool waits_for_lease = false;
+    bool begun = false;  ///< see JobRecord::Owed
   };
 
   struct Entry {
@@ -103,6 +104,8 @@ class Planner {
   void look_for_set_clock(Moment now);
   void go_on_from(const std::string& name, Entry& entry, base::UnixTime wall);
   void resume(const std::string& name, Entry& entry, Moment now);
+  static bool may_resume(const Entry& entry, const JobRecord::Owed& owed, Moment now);
+  std::optional<JobRecord::Owed> owed_by(const std::string& name, const Entry& entry) const;
   void find_next(const std::string& name, Entry& entry);
   void pass(const std::string& name, Entry& entry, Moment now);
   bool is_to_run(const Entry& entry, base::UnixTime handled, Moment now) const;

@@ -61,11 +61,12 @@ void RedisPoll::ask(std::stop_token stop, const std::string& redis) {
   base::Duration pause = kFirstPause;
   bool told = false;
   try {
-    const redis::Url url = resolve_(redis);
+    redis::Url url = resolve_(redis);
     // Somebody has just found it gone.
     while (!wait_before_asking(stop, pause) && !redis::is_reachable(url) &&
            !stop.stop_requested()) {
       pause = std::min(pause * 2, kLongestPause);
+      url = resolve_(redis);  // it may be another one by now
       if (std::exchange(told, true)) continue;
       base::log_warning("{}: Redis is gone; its jobs wait for it", url.where());
       answer(redis, false);

@@ -41,7 +41,10 @@ JobRecord to_record(const Json& json) {
   record.schedule = json.value("schedule", "");
   if (json.contains("owed")) {
     const Json& owed = json.at("owed");
-    record.owed = JobRecord::Owed{time_in(owed, "scheduled").value(), owed.value("attempt", 1)};
+    record.owed = JobRecord::Owed{.scheduled = time_in(owed, "scheduled").value(),
+                                  .attempt = owed.value("attempt", 1),
+                                  .begun = owed.value("begun", false),
+                                  .lease_left = owed.value("lease_left", false)};
   }
   record.handled = time_in(json, "handled").value();
   record.running = json.value("running", false);
@@ -61,7 +64,9 @@ Json to_json(const JobRecord& record) {
   if (!record.schedule.empty()) json["schedule"] = record.schedule;
   if (record.owed) {
     json["owed"] = {{"scheduled", base::format_time(record.owed->scheduled)},
-                    {"attempt", record.owed->attempt}};
+                    {"attempt", record.owed->attempt},
+                    {"begun", record.owed->begun},
+                    {"lease_left", record.owed->lease_left}};
   }
   if (record.run_id.empty()) return json;
   json["running"] = record.running;

@@ -17,6 +17,8 @@ struct JobRecord {
   struct Owed {
     base::UnixTime scheduled{};
     std::int64_t attempt = 1;
+    bool begun = false;       ///< there was a run for it
+    bool lease_left = false;  ///< by a run that was killed
 
     bool operator==(const Owed&) const = default;
   };

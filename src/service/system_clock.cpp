@@ -86,30 +86,36 @@ Moment SystemClock::now() {
   return {base::system_now(), std::chrono::floor<base::Duration>(read_clock(CLOCK_BOOTTIME))};
 }
 
-void SystemClock::set_timers(const WakeTime& until) const {
+bool SystemClock::set_timers(const WakeTime& until) const {
   std::optional<nanoseconds> wall, boot;
   if (until.wall) wall = until.wall->time_since_epoch();
   if (until.boot) boot = *until.boot;
   const itimerspec wall_time = timer_at(wall), boot_time = timer_at(boot);
-  // Whoever sets the clock wakes us: the time may be there all at once, or be much farther.
-  checked(::timerfd_settime(wall_timer_.get(), TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET,
-                            &wall_time, nullptr),
-          "timerfd_settime");
   checked(::timerfd_settime(boot_timer_.get(), TFD_TIMER_ABSTIME, &boot_time, nullptr),
           "timerfd_settime");
+  // Whoever sets the clock wakes us: the time may be there all at once, or be much farther.
+  if (::timerfd_settime(wall_timer_.get(), TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &wall_time,
+                        nullptr) == 0)
+    return true;
+  // It was set while we were awake (timerfd_create(2), NOTES).
+  if (errno != ECANCELED) checked(-1, "timerfd_settime");
+  return false;
 }
 
 Wake SystemClock::wait(const WakeTime& until) {
-  set_timers(until);
   std::array<epoll_event, 16> events{};
-  const int count = ::epoll_wait(epoll_.get(), events.data(), events.size(), -1);
+  const int patience = set_timers(until) ? -1 : 0;
+  const int count = ::epoll_wait(epoll_.get(), events.data(), events.size(), patience);
   Wake wake;
   for (int i = 0; i < count; ++i) {
     const int source = events[static_cast<std::size_t>(i)].data.fd;
     if (source == signals_.get()) {
       signalfd_siginfo info{};
       while (::read(source, &info, sizeof info) == sizeof info) {
-        if (info.ssi_signo == SIGHUP) wake.reload = true;
+        if (info.ssi_signo == SIGHUP) {
+          wake.reload = true;
+          changes_.follow();
+        }
         if (info.ssi_signo == SIGTERM || info.ssi_signo == SIGINT) wake.stop = true;
       }
     } else if (source == changes_.descriptor()) {

@@ -27,7 +27,8 @@ class SystemClock : public Clock {
   void add(int descriptor);
 
  private:
-  void set_timers(const WakeTime& until) const;
+  /// False if the wall clock was set meanwhile, so that `until` may be wrong.
+  bool set_timers(const WakeTime& until) const;
 
   redis::Descriptor epoll_, wall_timer_, boot_timer_, signals_;
   DirectoryWatch changes_;

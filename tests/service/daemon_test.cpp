@@ -245,6 +245,77 @@ TEST_CASE("a clock that was set back while no daemon ran: what follows real time
   CHECK(host.count("nightly") == 1);
 }
 
+TEST_CASE("a run that was killed when the daemon stopped has left its lease, too") {
+  Simulation host("2026-02-10T00:00:00Z");
+  host.add_job("nightly", "cron = '0 1 * * *'\ncatch_up = true\nlease = '30s'");
+  host.course = [](const auto&) { return Simulation::Course{.takes = 1h}; };
+  host.never_stops = true;
+  host.run_until("2026-02-10T01:30:00Z");
+  CHECK(host.state.at("nightly").exit_code == 128 + 9);
+  host.course = [&](const auto&) {
+    return Simulation::Course{.takes = 1s, .exit_code = host.count("nightly") == 1 ? 6 : 0};
+  };
+  host.run_until("2026-02-10T05:00:00Z");
+  CHECK(host.count("nightly") == 3);
+  CHECK(host.state.at("nightly").exit_code == 0);
+}
+
+TEST_CASE(
+    "a killed run's lease is waited for after its Redis was, and by the daemon after the next") {
+  Simulation host("2026-02-10T00:00:00Z");
+  host.add_job("nightly", "cron = '0 1 * * *'\ncatch_up = true\nlease = '30s'");
+  host.course = [](const auto&) { return Simulation::Course{.takes = 1h}; };
+  host.run_until("2026-02-10T01:30:00Z", true);
+  host.course = [&](const service::Run&) {
+    const std::size_t n = host.count("nightly");
+    return Simulation::Course{.takes = 1s,
+                              .exit_code = n == 1   ? service::kAwaitsRedis
+                                           : n == 2 ? 6
+                                                    : 0};
+  };
+  host.run_until("2026-02-10T01:30:20Z");
+  CHECK(host.count("nightly") == 3);
+  host.run_until("2026-02-10T05:00:00Z");
+  CHECK(host.count("nightly") == 4);
+  CHECK(host.state.at("nightly").exit_code == 0);
+}
+
+TEST_CASE("a run that takes its host down with it is not run again for ever") {
+  for (const auto& [more, runs] : std::vector<std::pair<std::string, std::size_t>>{
+           {"", 1}, {"catch_up = true", 2}, {"retries = 3", 4}}) {
+    CAPTURE(more);
+    Simulation host("2026-02-10T00:00:00Z");
+    host.add_job("bad", "cron = '0 1 * * *'\n" + more);
+    host.course = [](const auto&) { return Simulation::Course{.takes = 1h}; };
+    for (int minute = 1; minute < 10; ++minute)
+      host.run_until(fmt::format("2026-02-10T01:0{}:00Z", minute), true);
+    CHECK(host.count("bad") == runs);
+  }
+}
+
+TEST_CASE("a job that is away for a while, and back, still owes its run") {
+  Simulation host("2026-02-10T00:00:00Z");
+  host.add_job("fails", "cron = '0 1 * * *'\nretries = 3\nretry_delay = '10m'");
+  host.course = [](const auto&) { return Simulation::Course{.exit_code = 1}; };
+  host.at("2026-02-10T01:05:00Z", [&] { host.hide_jobs(true); });
+  host.at("2026-02-10T01:06:00Z", [&] { host.hide_jobs(false); });
+  host.run_until("2026-02-10T23:00:00Z");
+  CHECK(host.count("fails") == 4);
+}
+
+TEST_CASE("a run that fails while another one waits for Redis is one with it") {
+  Simulation host("2026-02-10T00:00:00Z");
+  host.add_job("often", "every = '10m'\noverlap = 'allow'\nlease = false\nretries = 1");
+  host.course = [&](const auto&) {
+    return host.count("often") == 0
+               ? Simulation::Course{.takes = 15min, .exit_code = 1}
+               : Simulation::Course{.takes = 5min + 30s, .exit_code = service::kAwaitsRedis};
+  };
+  host.redis_is_there = false;
+  host.run_until("2026-02-10T00:29:00Z");
+  CHECK(host.count("often") == 2);
+}
+
 TEST_CASE("a job that has no retries waits for the lease of its killed run, too") {
   Simulation host("2026-02-10T00:00:00Z");
   host.add_job("often", "every = '10s'\nlease = '30s'");
@@ -487,6 +558,7 @@ TEST_CASE("what cannot be read, or written, leaves the jobs as they were") {
     return list[0].path;
   };
   CHECK(path() == copies / "a.toml");
+  CHECK(std::filesystem::status(copies).permissions() == std::filesystem::perms::owner_all);
   std::filesystem::create_directories(schedules / "directory.toml");
   CHECK(path() == copies / "a.toml");
   // Where no copy can be made, runs read the file.

@@ -43,7 +43,7 @@ void Simulation::run_until(const std::string& end, bool crash) {
   service::World world{*this,
                        *this,
                        *this,
-                       [this] { return jobs_; },
+                       [this] { return hidden_ ? std::vector<job::Job>() : jobs_; },
                        [this](const service::State& saved) { state = saved; },
                        [this](const std::string& text) { told.push_back(text); }};
   service::DaemonOptions options;
@@ -64,6 +64,11 @@ service::Wake Simulation::wait(const service::WakeTime& until) {
   if (until.wall) earlier(moment_.boot + (*until.wall - moment_.wall));
   if (!plans_.empty()) earlier(plans_.begin()->first);
   for (const Running& running : running_) earlier(running.ends);
+  for (const std::string& redis : watched_now_) {
+    const auto answer = answered_.find(redis);
+    if (answer == answered_.end() || answer->second != redis_is_there)
+      earlier(moment_.boot + std::chrono::milliseconds(500));
+  }
   REQUIRE(next.has_value());  // else it would sleep for ever
   advance(std::max(*next - moment_.boot, Duration(0)));
   while (!plans_.empty() && plans_.begin()->first <= moment_.boot) {
@@ -93,7 +98,13 @@ std::vector<service::Launcher::Ended> Simulation::collect() {
   return ended;
 }
 
+void Simulation::hide_jobs(bool hidden) {
+  hidden_ = hidden;
+  wake_.reload = true;
+}
+
 void Simulation::terminate() {
+  if (never_stops) return;
   for (Running& running : running_) {
     running.ends = std::min(running.ends, moment_.boot + std::chrono::seconds(1));
     running.ended.exit_code = 4;

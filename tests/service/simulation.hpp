@@ -30,6 +30,9 @@ class Simulation : public service::Clock, public service::Launcher, public servi
 
   void set_clock(Duration by) { moment_.wall += std::chrono::floor<std::chrono::milliseconds>(by); }
 
+  /// The directory of jobs is empty meanwhile.
+  void hide_jobs(bool hidden);
+
   /// Time goes on, and nobody is there.
   void sleep(Duration duration);
 
@@ -42,6 +45,7 @@ class Simulation : public service::Clock, public service::Launcher, public servi
 
   std::function<Course(const service::Run& run)> course = [](const auto&) { return Course(); };
   bool redis_is_there = true;
+  bool never_stops = false;  ///< no run ends because it is told to
   std::size_t max_parallel = 4;
   service::State state;
   std::vector<std::set<std::string>> watched;  ///< every change of what was asked
@@ -77,6 +81,7 @@ class Simulation : public service::Clock, public service::Launcher, public servi
   std::map<std::string, bool> answered_;
   service::Wake wake_;
   bool crashes_ = false;
+  bool hidden_ = false;
 };
 
 }  // namespace moonshift::test

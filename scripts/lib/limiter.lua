@@ -10,10 +10,17 @@ local granularity = {
   month = 30 * 24 * 3600 * second, year = 360 * 24 * 3600 * second,
 }
 
---- The window (ms) that a key of python-limits ends with: LIMITER/<who>/<amount>/<multiples>/<granularity>
---- (limits/limits.py key_for).
+--- The limit that a key of python-limits ends with, as amount, multiples and granularity; nil for other keys:
+--- LIMITER/<who>/5/1/minute, since limits 3 with LIMITS: before it, and a sliding window's {LIMITER/<who>/5/1/minute}
+--- and {...}/-1 (limits/limits.py key_for, limits/storage/redis.py).
+function limiter.limit_in(key)
+  local name = key:match("^(.*)}$") or key:match("^(.*)}/%-1$") or key
+  return name:match("/(%d+)/(%d+)/(%a+)$")
+end
+
+--- The window (ms) of that limit.
 local function own_window(key)
-  local multiples, unit = key:match("/%d+/(%d+)/(%a+)$")
+  local _, multiples, unit = limiter.limit_in(key)
   if not granularity[unit] then return nil end
   local window = tonumber(multiples) * granularity[unit]
   return window > 0 and window or nil

@@ -9,13 +9,13 @@
 --- `action=expire` is gentler: the key stays, and ends after `window`; whoever is over the limit waits for so
 --- long, as if the window had just begun.
 ---
---- `limiter` adds the rules of one library. `rate-limit-redis`: only counts below zero, which a response
---- leaves that ends after its window. `python-limits`: a key without a TTL blocks for ever once it is over the
---- limit; its window is read from its name (`LIMITER/<who>/5/1/minute`), strings and lists. `rack-attack`: only
---- counters whose window, `window` long, is over; never a ban. `bullmq`: only a queue's own `limiter`: without
---- a TTL it lets BullMQ run without a limit and Bull almost not at all.
+--- `limiter` adds the rules of one library. `rate-limit-redis`: only counts below zero, which a response leaves that
+--- ends after its window. `python-limits`: a key without a TTL blocks for ever once it is over the limit; its window
+--- is read from its name (`LIMITER/<who>/5/1/minute`, since limits 3 `LIMITS:LIMITER/...`), strings and lists.
+--- `rack-attack`: only counters whose window, `window` long, is over; never a ban. `bullmq`: only a queue's own
+--- `limiter`: without a TTL it lets BullMQ run without a limit and Bull almost not at all.
 ---
---- For rate-limiter-flexible 11, rate-limit-redis 6 (express-rate-limit), python-limits 2.8, rack-attack 6.6,
+--- For rate-limiter-flexible 11, rate-limit-redis 6 (express-rate-limit), python-limits 2.8 and 4.4, rack-attack 6.6,
 --- BullMQ 3 to 6, Bull 4, and others that keep counters, while they run. Never touched: keys of other types,
 --- with `leaked` any key with a TTL, keys of a job queue (but for `limiter=bullmq`), and nothing at all by a pattern
 --- such as `*` unless `everything` is set.

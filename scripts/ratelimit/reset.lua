@@ -2,14 +2,16 @@
 ---
 --- Either `key`, names as they stand in Redis; or `client` with `prefix`: `<prefix><client>` (rate-limiter-flexible
 --- with `rlflx:`, express-rate-limit with `rl:`), all of `<prefix><client>/...` that ends with a limit such as
---- `/5/1/minute` (python-limits with `LIMITER/`), and `<prefix><number>:<name>:<client>` (rack-attack with
---- `rack::attack:`, whose bans are `<prefix>fail2ban:ban:<client>` and `<prefix>allow2ban:ban:<client>`). A block of
---- rate-limiter-flexible is such a key too, and ends with it. The names are taken literally, not as patterns.
---- A limiter that is in use begins to count again at once; that is no failure.
+--- `/5/1/minute` (python-limits with `LIMITER/`; since limits 3 with `LIMITS:LIMITER/`, for sliding windows
+--- `LIMITS:{LIMITER/`), and `<prefix><number>:<name>:<client>` (rack-attack with `rack::attack:`, whose bans are
+--- `<prefix>fail2ban:ban:<client>` and `<prefix>allow2ban:ban:<client>`). A block of rate-limiter-flexible is such a
+--- key too, and ends with it. The names are taken literally, not as patterns. A limiter that is in use begins to
+--- count again at once; that is no failure.
 ---
---- For rate-limiter-flexible 11, rate-limit-redis 6, python-limits 2.8, rack-attack 6.6 and others that keep one
---- key a client. Never touched: keys of another type than `type`, other clients.
+--- For rate-limiter-flexible 11, rate-limit-redis 6, python-limits 2.8 and 4.4, rack-attack 6.6 and others that
+--- keep one key a client. Never touched: keys of another type than `type`, other clients.
 local keys = require "lib.keys"
+local limiter = require "lib.limiter"
 
 --- The names that one client may have under a prefix, and the globs for those with something in between.
 local function names(prefix, client)
@@ -17,7 +19,7 @@ local function names(prefix, client)
 end
 
 local function is_limit(name, head)
-  return name:sub(1, #head) == head and name:find("/%d+/%d+/%a+$") ~= nil
+  return name:sub(1, #head) == head and limiter.limit_in(name:sub(#head)) ~= nil
 end
 
 local function is_counter(name, prefix, client)

@@ -56,8 +56,9 @@ std::vector<sys_seconds> times_between(const Schedule& schedule, sys_seconds fro
 /// What systemd may leave out at a clock change, and what it does not leave out besides, which does
 /// no harm: two lines that name one time are one.
 std::vector<sys_seconds> times_at(const Schedule& schedule, sys_seconds change, seconds shift) {
-  // An hour that comes twice comes once for it.
-  if (shift < 0s) return times_between(schedule, change, change - shift, kMostAtOneChange);
+  // An hour that comes twice comes once for it, and where that is no end of summer (Casablanca in
+  // 2026), either time.
+  if (shift < 0s) return times_between(schedule, change + shift, change - shift, kMostAtOneChange);
   // A time that was skipped is due right after the gap. Where summer is the standard time (Dublin,
   // Casablanca), systemd leaves out all the rest of the day (seen of systemd 252).
   auto times = times_between(schedule, change, change + std::chrono::hours(24), kMostAtOneChange);

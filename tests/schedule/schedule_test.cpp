@@ -209,7 +209,7 @@ class TemporaryDirectory {
 TEST_CASE("this host's time zone is that of $TZ, as tzset(3) reads it") {
   const TemporaryDirectory directory;
   const std::string link = directory.path() / "localtime", zones = directory.path() / "zones";
-  std::filesystem::create_symlink("/usr/share/zoneinfo/Japan", link);
+  std::filesystem::create_symlink("/usr/share/zoneinfo/Asia/Seoul", link);
   std::filesystem::create_directory_symlink("/usr/share/zoneinfo/Europe", zones);
   TimeZoneVariable variable;
   variable.unset();
@@ -220,10 +220,10 @@ TEST_CASE("this host's time zone is that of $TZ, as tzset(3) reads it") {
   for (const Case& c :
        {Case{"Asia/Tokyo", "Asia/Tokyo"}, Case{":Europe/Berlin", "Europe/Berlin"}, Case{"", "UTC"},
         Case{":", "UTC"}, Case{"UTC0", "UTC"}, Case{"utc", "UTC"}, Case{"UTC", "UTC"},
-        Case{"GMT0", "UTC"}, Case{"<UTC>-00:00", "UTC"}, Case{"EST5EDT", "EST5EDT"},
-        Case{"JST-9", "JST-9"}, Case{"/usr/share/zoneinfo/Asia/Tokyo", "Asia/Tokyo"},
+        Case{"GMT0", "UTC"}, Case{"<UTC>-00:00", "UTC"}, Case{"JST-9", "JST-9"},
+        Case{"/usr/share/zoneinfo/Asia/Tokyo", "Asia/Tokyo"},
         Case{":/usr/share/zoneinfo/posix/Asia/Tokyo", "Asia/Tokyo"},
-        Case{"right/Asia/Tokyo", "Asia/Tokyo"}, Case{link, "Japan"},
+        Case{"right/Asia/Tokyo", "Asia/Tokyo"}, Case{link, "Asia/Seoul"},
         Case{":" + zones + "/Berlin", "Europe/Berlin"}, Case{":/etc/localtime", host},
         Case{"/etc/localtime", host}, Case{"localtime", host}}) {
     CAPTURE(c.variable);

@@ -28,6 +28,11 @@ function program(interpreter, file) {
   return async (...args) =>
     JSON.parse((await promisify(execFile)(interpreter, [path, ...args], { timeout: 60_000 })).stdout);
 }
+/** Since limits 3 its keys begin with this. */
+const limitsPrefix = execFileSync('/usr/bin/python3', [
+  '-c',
+  'import limits.storage as s; p = getattr(s.RedisStorage, "PREFIX", ""); print(p and p + ":", end="")',
+]).toString();
 const knock = program('/usr/bin/python3', 'limits_visitors.py');
 const rack = program('/usr/bin/ruby', 'rack_visitors.rb');
 
@@ -48,8 +53,8 @@ async function assertEnds(client, key, window) {
 
 describe('python-limits', () => {
   const strategies = { 'fixed-window': 'string', 'moving-window': 'list' };
-  const key = (who) => `LIMITER/${who}/3/2/hour`;
-  const params = { pattern: 'LIMITER*', limiter: 'python-limits', type: ['string', 'list'] };
+  const key = (who) => `${limitsPrefix}LIMITER/${who}/3/2/hour`;
+  const params = { pattern: `${limitsPrefix}LIMITER*`, limiter: 'python-limits', type: ['string', 'list'] };
 
   for (const engine of engines) {
     for (const [strategy, type] of Object.entries(strategies)) {
@@ -58,7 +63,7 @@ describe('python-limits', () => {
         const [blocked, free] = [visitors.slice(0, 3), visitors.slice(3)];
         await knock(server.socket, strategy, '3 per 2 hours', 4, ...visitors);
         for (const who of blocked) await server.client.persist(key(who));
-        await server.client.set('LIMITER/not a limit', '1');
+        await server.client.set(`${limitsPrefix}LIMITER/not a limit`, '1');
         const before = await snapshot(server.client);
 
         const report = await moonshiftDone('ratelimit/purge', server.url, {
@@ -267,21 +272,41 @@ describe('ratelimit/reset', () => {
       for (const strategy of ['fixed-window', 'moving-window']) {
         await knock(server.socket, strategy, `${strategy === 'fixed-window' ? 2 : 3}/hour`, 4, ...visitors);
       }
-      await server.client.set(`LIMITER/${visitors[0]}/no limit`, '1');
+      await server.client.set(`${limitsPrefix}LIMITER/${visitors[0]}/no limit`, '1');
       for (const who of visitors) {
         const before = await snapshot(server.client);
         const { outcomes } = await moonshiftDone('ratelimit/reset', server.url, {
           engine,
-          prefix: 'LIMITER/',
+          prefix: `${limitsPrefix}LIMITER/`,
           client: who,
         });
         assert.deepEqual(outcomes, { removed: 2 }, who);
         assert.deepEqual(
           differences(before, await snapshot(server.client), byteForByte).sort(),
-          [`LIMITER/${who}/2/1/hour`, `LIMITER/${who}/3/1/hour`].map((it) => Buffer.from(it).toString('latin1')),
+          ['2/1/hour', '3/1/hour'].map((limit) =>
+            Buffer.from(`${limitsPrefix}LIMITER/${who}/${limit}`).toString('latin1'),
+          ),
         );
       }
     });
+
+    if (limitsPrefix) {
+      test(`${engine}: a sliding window of python-limits ends for one visitor alone`, async (t) => {
+        const server = await redisFor(t);
+        await knock(server.socket, 'sliding-window-counter', '2/hour', 4, ...visitors);
+        for (const who of visitors) {
+          const before = await snapshot(server.client);
+          const { outcomes } = await moonshiftDone('ratelimit/reset', server.url, {
+            engine,
+            prefix: 'LIMITS:{LIMITER/',
+            client: who,
+          });
+          assert.deepEqual(outcomes, { removed: 1 }, who);
+          const gone = Buffer.from(`LIMITS:{LIMITER/${who}/2/1/hour}`).toString('latin1');
+          assert.deepEqual(differences(before, await snapshot(server.client), byteForByte), [gone]);
+        }
+      });
+    }
 
     test(`${engine}: exact keys and clients of other limiters, taken literally`, async (t) => {
       const server = await redisFor(t);

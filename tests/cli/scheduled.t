@@ -90,7 +90,7 @@ A Redis that is gone is waited for, and nobody is told meanwhile; not for ever.
   $ job hourly 'timeout = "1m"'
   $ printf '[notify]\nexec = ["sh", "-c", "cat >> told"]\n' >> schedules/hourly.toml
   $ kill -KILL ${servers[0]}; eventually eval '! redis ping'; rm -f redis.sock
-  $ moonshift job hourly --scheduled --scripts scripts >/dev/null 2>log & job=$!
+  $ : > log; moonshift job hourly --scheduled --scripts scripts >/dev/null 2>log & job=$!
   $ eventually grep 'Redis is gone; the job waits for it' log
   $ moonshift jobs --json | fields 0.last_run.running 0.last_run.exit_code
   0.last_run.running = false
@@ -118,7 +118,7 @@ A Redis that is gone is waited for, and nobody is told meanwhile; not for ever.
 A signal ends the waiting.
 
   $ sed -i 's/"1s"/"1m"/; /notify/,$d' schedules/hourly.toml
-  $ moonshift job hourly --scheduled --scripts scripts >/dev/null 2>log & job=$!
+  $ : > log; moonshift job hourly --scheduled --scripts scripts >/dev/null 2>log & job=$!
   $ eventually grep 'Redis is gone; the job waits for it' log
   $ kill -TERM $job; wait $job
   [4]

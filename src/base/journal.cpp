@@ -3,13 +3,8 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
-#include <sys/uio.h>
 #include <syslog.h>
 #include <unistd.h>
-
-// No place in the source instead of this file's in every entry.
-#define SD_JOURNAL_SUPPRESS_LOCATION
-#include <systemd/sd-journal.h>
 
 #include <cstdlib>
 #include <mutex>
@@ -19,7 +14,7 @@ namespace moonshift::base {
 
 namespace {
 
-constexpr const char* kSocket = "/run/systemd/journal/socket";
+JournalWriter writer = nullptr;
 
 std::mutex fields_mutex;
 JournalFields process_fields;
@@ -40,17 +35,16 @@ int priority(LogLevel level) {
 }
 
 bool send(LogLevel level, const std::string& message, const JournalFields& fields) {
-  // Without the socket libsystemd drops the entry and calls that a success.
-  if (::access(kSocket, W_OK) != 0) return false;
+  if (writer == nullptr) return false;
   std::vector<std::string> entry{fmt::format("MESSAGE={}", message),
                                  fmt::format("PRIORITY={}", priority(level))};
   for (const auto& [name, value] : fields) entry.push_back(fmt::format("{}={}", name, value));
-  std::vector<iovec> parts;
-  for (std::string& field : entry) parts.push_back({field.data(), field.size()});
-  return sd_journal_sendv(parts.data(), static_cast<int>(parts.size())) == 0;
+  return writer(entry);
 }
 
 }  // namespace
+
+void set_journal_writer(JournalWriter given) { writer = given; }
 
 bool stderr_is_journal() {
   const char* stream = std::getenv("JOURNAL_STREAM");

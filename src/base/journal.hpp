@@ -2,6 +2,7 @@
 
 #include <map>
 #include <string>
+#include <vector>
 
 #include "base/log.hpp"
 
@@ -9,6 +10,13 @@ namespace moonshift::base {
 
 /// Fields of an entry of systemd's journal, beside its message: MOONSHIFT_JOB -> nightly.
 using JournalFields = std::map<std::string, std::string>;
+
+/// Writes one entry, each of its fields as `NAME=value`. False if the journal cannot be reached.
+using JournalWriter = bool (*)(const std::vector<std::string>& entry);
+
+/// For the layer that knows systemd, before anything is logged. Without one nothing reaches the
+/// journal but by standard error.
+void set_journal_writer(JournalWriter writer);
 
 /// Whether standard error goes to the journal: systemd tells a service so by $JOURNAL_STREAM.
 bool stderr_is_journal();

@@ -17,6 +17,7 @@
 #include "lua/script_error.hpp"
 #include "record/report.hpp"
 #include "redis/error.hpp"
+#include "service/service_manager.hpp"
 
 namespace moonshift::cli {
 
@@ -136,6 +137,7 @@ ExitCode tell_error(const std::exception& error, bool as_json) {
 
 int main(int argc, char** argv) {
   open_standard_streams();
+  base::set_journal_writer(service::write_to_journal);
   const Arguments arguments(argv + 1, argv + argc);
   hide_passwords(argc, argv);
   const base::Interrupt interrupt;

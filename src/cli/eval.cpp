@@ -7,7 +7,6 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
-#include "base/base64.hpp"
 #include "base/error.hpp"
 #include "base/interrupt.hpp"
 #include "base/line_reader.hpp"
@@ -15,6 +14,7 @@
 #include "cli/common.hpp"
 #include "cli/plain.hpp"
 #include "record/reply_format.hpp"
+#include "redis/base64.hpp"
 #include "task/evaluator.hpp"
 
 namespace moonshift::cli {
@@ -117,7 +117,7 @@ std::string decoded(const nlohmann::json& value, const char* field) {
   if (!value.is_string()) throw ConfigError(fmt::format("{} must be a string", field));
   const auto& text = value.get_ref<const std::string&>();
   if (!text.starts_with(kMark)) return text;
-  auto bytes = base::base64_decode(std::string_view(text).substr(kMark.size()));
+  auto bytes = redis::base64_decode(std::string_view(text).substr(kMark.size()));
   if (!bytes) throw ConfigError(fmt::format("{}: what follows b64: is no base64", field));
   return std::move(*bytes);
 }

@@ -6,7 +6,6 @@
 #include <cmath>
 #include <cstring>
 
-#include "base/sha1.hpp"
 #include "lua/conversion.hpp"
 #include "lua/library/argument.hpp"
 #include "lua/library/chunk.hpp"
@@ -14,6 +13,7 @@
 #include "lua/stack.hpp"
 #include "lua/state.hpp"
 #include "lua/trampoline.hpp"
+#include "redis/sha1.hpp"
 
 namespace moonshift::lua {
 
@@ -120,7 +120,7 @@ int pcall(lua_State* lua) {
 int sha1_hex(lua_State* lua) {
   if (lua_gettop(lua) != 1) return raise(lua, "ERR wrong number of arguments");
   const bool has_text = lua_isstring(lua, 1) != 0;
-  push(lua, std::string_view(base::sha1_hex(has_text ? string_at(lua, 1) : "")));
+  push(lua, std::string_view(redis::sha1_hex(has_text ? string_at(lua, 1) : "")));
   return 1;
 }
 

@@ -1,9 +1,9 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
-#include "base/base64.hpp"
 #include "base/text.hpp"
 #include "record/report.hpp"
+#include "redis/base64.hpp"
 
 namespace moonshift::record {
 
@@ -14,7 +14,7 @@ using Json = nlohmann::ordered_json;
 /// A string if it is UTF-8; else {"b64": "..."}.
 Json to_json(const std::string& bytes) {
   if (base::is_utf8(bytes)) return bytes;
-  return Json{{"b64", base::base64_encode(bytes)}};
+  return Json{{"b64", redis::base64_encode(bytes)}};
 }
 
 Json to_json(const task::Item& item) {

@@ -7,7 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <string_view>
 
-#include "base/base64.hpp"
+#include "redis/base64.hpp"
 
 namespace moonshift::record {
 
@@ -86,7 +86,7 @@ struct JsonFormat {
         out += std::to_string(reply.integer);
         break;
       case Type::kString:
-        out.append(R"({"b":")").append(base::base64_encode(resp2_text(reply))).append(R"("})");
+        out.append(R"({"b":")").append(redis::base64_encode(resp2_text(reply))).append(R"("})");
         break;
       case Type::kStatus:
         out.append(R"({"s":)").append(json_text(reply.text)).append("}");

@@ -73,8 +73,9 @@ void Planner::resume(const std::string& name, Entry& entry, Moment now) {
     base::log_warning("{}: run {} was cut off{}", name, record.run_id,
                       again ? "; it is run again" : "");
   } else if (owed && !again) {
-    base::log_warning("{}: the run for {} is given up: nobody was there to start it", name,
-                      base::format_time(owed->scheduled));
+    base::log_warning("{}: the run for {} {}", name, base::format_time(owed->scheduled),
+                      owed->begun ? "was stopped, and is not begun again"
+                                  : "is given up: nobody was there to start it");
   }
   if (!again) return;
   const Due due{.scheduled = owed->scheduled,

@@ -5,7 +5,7 @@
 #include <algorithm>
 
 #include "base/exit_code.hpp"
-#include "base/sha1.hpp"
+#include "redis/sha1.hpp"
 
 namespace moonshift::service {
 
@@ -31,7 +31,7 @@ bool is_failure(int exit_code) {
 Duration patience_of(const job::Job& job) { return job.timeout.value_or(kRedisPatience); }
 
 Duration derived_delay(const std::string& host, const std::string& job, Duration most) {
-  const std::string digits = base::sha1_hex(host + '\n' + job).substr(0, 8);
+  const std::string digits = redis::sha1_hex(host + '\n' + job).substr(0, 8);
   const double part = static_cast<double>(std::stoul(digits, nullptr, 16)) / 0xFFFFFFFF;
   return Duration(static_cast<Duration::rep>(part * static_cast<double>(most.count())));
 }

@@ -4,9 +4,9 @@
 
 #include "base/error.hpp"
 #include "base/interrupt.hpp"
-#include "base/sha1.hpp"
 #include "redis/error.hpp"
 #include "redis/script_kill.hpp"
+#include "redis/sha1.hpp"
 #include "task/shebang.hpp"
 
 namespace moonshift::task {
@@ -83,9 +83,9 @@ Evaluator::Result LocalEvaluator::run(const Evaluation& evaluation, base::Steady
     if (auto refusal = refusal_of(*shebang, connection)) return {std::move(*refusal)};
   }
   commands.begin_script(shebang && shebang->no_writes, deadline);
-  auto result = interpreter.run(
-      {std::string(body), base::sha1_hex(evaluation.script), evaluation.keys, evaluation.arguments},
-      deadline);
+  auto result = interpreter.run({std::string(body), redis::sha1_hex(evaluation.script),
+                                 evaluation.keys, evaluation.arguments},
+                                deadline);
   connection.set_deadline(base::kNever);
   commands.end_script();
   return {std::move(result.reply), result.how == lua::Interpreter::Result::How::kStopped,
@@ -103,7 +103,7 @@ Evaluator::Result ServerEvaluator::evaluate(const Evaluation& evaluation) {
   if (shebang && !shebang->is_safe()) return {Reply::error(kInvalidShebang)};
   // Asked beforehand: a script may itself return an error that says NOSCRIPT, and must not run
   // twice.
-  const std::string sha = base::sha1_hex(evaluation.script);
+  const std::string sha = redis::sha1_hex(evaluation.script);
   const Reply known = connection_.call({"SCRIPT", "EXISTS", sha});
   const bool cached = known.elements.size() == 1 && known.elements[0].integer == 1;
   const bool stopped =

@@ -6,10 +6,10 @@
 
 #include "base/duration.hpp"
 #include "base/error.hpp"
-#include "base/sha1.hpp"
 #include "base/text.hpp"
 #include "lua/lexer.hpp"
 #include "lua/script_error.hpp"
+#include "redis/sha1.hpp"
 #include "task/embedded.hpp"
 
 namespace moonshift::task {
@@ -127,7 +127,7 @@ void Script::define_host_functions() {
     return base::printable(text_argument(arguments, 0));
   });
   state_->define("sha1hex", [](const Values& arguments) -> Value {
-    return base::sha1_hex(text_argument(arguments, 0));
+    return redis::sha1_hex(text_argument(arguments, 0));
   });
   state_->define("glob_match", [](const Values& arguments) -> Value {
     return base::glob_match(text_argument(arguments, 0), text_argument(arguments, 1));

@@ -7,7 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <random>
 
-#include "base/base64.hpp"
+#include "redis/base64.hpp"
 #include "redis/reply_reader.hpp"
 #include "support/server.hpp"
 
@@ -98,7 +98,8 @@ bool says(const Json& json, const Reply& reply) {
     case Type::kInteger:
       return json == reply.integer;
     case Type::kString:
-      return json.size() == 1 && base::base64_decode(json.at("b").get<std::string>()) == reply.text;
+      return json.size() == 1 &&
+             redis::base64_decode(json.at("b").get<std::string>()) == reply.text;
     case Type::kStatus:
       return json == Json{{"s", reply.text}};
     case Type::kError:

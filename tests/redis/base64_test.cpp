@@ -1,6 +1,6 @@
-#include "base/base64.hpp"
+#include "redis/base64.hpp"
 
-using namespace moonshift::base;
+using namespace moonshift::redis;
 using namespace std::string_literals;
 
 TEST_CASE("base64 is that of RFC 4648, and comes back") {

@@ -1,4 +1,4 @@
-#include "base/sha1.hpp"
+#include "redis/sha1.hpp"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -7,7 +7,7 @@
 #include <array>
 #include <stdexcept>
 
-namespace moonshift::base {
+namespace moonshift::redis {
 
 std::string sha1_hex(std::string_view bytes) {
   std::array<unsigned char, 20> digest{};
@@ -17,4 +17,4 @@ std::string sha1_hex(std::string_view bytes) {
   return fmt::format("{:02x}", fmt::join(digest, ""));
 }
 
-}  // namespace moonshift::base
+}  // namespace moonshift::redis

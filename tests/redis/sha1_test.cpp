@@ -1,6 +1,6 @@
-#include "base/sha1.hpp"
+#include "redis/sha1.hpp"
 
-using namespace moonshift::base;
+using namespace moonshift::redis;
 using namespace std::string_literals;
 
 TEST_CASE("SHA-1 is that of FIPS 180") {

@@ -1,8 +1,8 @@
-#include "base/base64.hpp"
+#include "redis/base64.hpp"
 
 #include <openssl/evp.h>
 
-namespace moonshift::base {
+namespace moonshift::redis {
 
 namespace {
 
@@ -45,4 +45,4 @@ std::optional<std::string> base64_decode(std::string_view text) {
   return bytes;
 }
 
-}  // namespace moonshift::base
+}  // namespace moonshift::redis

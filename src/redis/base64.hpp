@@ -4,7 +4,7 @@
 #include <string>
 #include <string_view>
 
-namespace moonshift::base {
+namespace moonshift::redis {
 
 /// Base64 with `+`, `/` and padding, on one line (RFC 4648, section 4).
 std::string base64_encode(std::string_view bytes);
@@ -13,4 +13,4 @@ std::string base64_encode(std::string_view bytes);
 /// bits that are set in the padding are refused.
 std::optional<std::string> base64_decode(std::string_view text);
 
-}  // namespace moonshift::base
+}  // namespace moonshift::redis
